@@ -1,0 +1,56 @@
+# warren: what can be done in this checkout. `make setup` needs Python 3.11+ and the package index; nothing else is installed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SEEDS ?= 2000
+SECONDS ?= 60
+
+.PHONY: help setup demo test check simulate mutants fuzz bench-connect bench-stun bench-data bench-server proto clean
+
+help:
+	@echo "make demo          two peers behind NATs find each other, state by state"
+	@echo "make test          set up and run all tests"
+	@echo "make check         style, types, layers, generated code, and make test: what CI runs"
+	@echo "make simulate SEEDS=$(SEEDS) | mutants | fuzz SECONDS=$(SECONDS)"
+	@echo "make bench-connect | bench-stun | bench-data | bench-server"
+	@echo "make proto         generate src/warren/_pb from proto/"
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable '.[all]' $$($(PYTHON) tools/dev_requirements.py)
+	@touch $@
+
+setup: $(VENV)/.ready
+
+demo: setup
+	@$(BIN)/warren demo
+
+test: setup
+	@tools/system-packages
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+
+simulate: setup
+	$(BIN)/python -m tests.scenarios.simulate --seeds $(SEEDS)
+
+mutants: setup
+	$(BIN)/python -m tests.scenarios.mutants
+
+fuzz: setup
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+bench-connect bench-stun bench-data bench-server: setup
+	$(BIN)/python -m bench.$(subst bench-,,$@)
+
+proto: setup
+	$(BIN)/python tools/generate_proto.py
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist src/*.egg-info
