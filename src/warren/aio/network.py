@@ -1,0 +1,122 @@
+"""The network a node stands on: the system's, or one that a test hands in."""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from typing import Protocol
+
+import ifaddr
+
+from warren.aio.udp import open_udp_socket
+from warren.ice.transport import Address
+from warren.session.config import Config
+
+__all__ = ["InterfaceAddress", "Network", "SystemNetwork", "UdpSocket", "usable_addresses"]
+
+Received = Callable[[bytes, Address], None]
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceAddress:
+    """An address of an interface of this machine."""
+
+    interface: str
+    address: str
+
+
+class UdpSocket(Protocol):
+    """A bound UDP socket."""
+
+    @property
+    def local(self) -> Address:
+        """The address and port it is bound to."""
+        ...
+
+    def send(self, data: bytes, destination: Address) -> None:
+        """Send one datagram now, or drop it as a network would."""
+        ...
+
+    def close(self) -> None:
+        """Receive nothing any more."""
+        ...
+
+
+class Network(Protocol):
+    """Addresses, sockets and names."""
+
+    def interfaces(self) -> Sequence[InterfaceAddress]:
+        """List the addresses of all interfaces that are up, in the system's order of preference."""
+        ...
+
+    async def open_udp(self, address: str, port: int, received: Received) -> UdpSocket:
+        """Bind a UDP socket; `received(data, source)` is called in the loop for each datagram.
+
+        Raises:
+            OSError: the address is not ours, or the port is in use.
+        """
+        ...
+
+    async def resolve(self, host: str, port: int) -> Sequence[Address]:
+        """Find the addresses of a host name or literal.
+
+        Raises:
+            OSError: there are none, or nobody could be asked.
+        """
+        ...
+
+
+class SystemNetwork:
+    """The network of the operating system."""
+
+    def interfaces(self) -> Sequence[InterfaceAddress]:
+        """List what the system's interfaces have, IPv4 first where one has both."""
+        found = []
+        for adapter in ifaddr.get_adapters():
+            for ip in adapter.ips:
+                address = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
+                found.append(InterfaceAddress(adapter.name, address))
+        return found
+
+    async def open_udp(self, address: str, port: int, received: Received) -> UdpSocket:
+        """Bind a non-blocking socket and watch it in the running loop."""
+        return open_udp_socket(asyncio.get_running_loop(), address, port, received)
+
+    async def resolve(self, host: str, port: int) -> Sequence[Address]:
+        """Ask the system's resolver, off the loop's thread."""
+        infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        return list(dict.fromkeys((str(info[4][0]), int(info[4][1])) for info in infos))
+
+
+def usable_addresses(
+    interfaces: Sequence[InterfaceAddress], config: Config
+) -> tuple[list[InterfaceAddress], list[tuple[InterfaceAddress, str]]]:
+    """Divide addresses into those a node binds to and those left out, with the reason in words."""
+    used: list[InterfaceAddress] = []
+    left_out: list[tuple[InterfaceAddress, str]] = []
+    for item in interfaces:
+        reason = _why_not(item, config)
+        if reason is None and all(item.address != other.address for other in used):
+            used.append(item)
+        elif reason is not None:
+            left_out.append((item, reason))
+    return used, left_out
+
+
+def _why_not(item: InterfaceAddress, config: Config) -> str | None:
+    address = ipaddress.ip_address(item.address)
+    if address.is_loopback:
+        return None if config.loopback else "loopback"
+    if not any(fnmatch(item.interface, pattern) for pattern in config.include_interfaces):
+        return "interface not included"
+    for pattern in config.exclude_interfaces:
+        if fnmatch(item.interface, pattern):
+            return f"interface excluded by {pattern}"
+    if address.is_multicast or address.is_unspecified:
+        return "not a unicast address"
+    if address.version == 6 and address.is_link_local:
+        # RFC 8445, 5.1.1.1: offered only where nothing else can work, and then with its zone.
+        return "IPv6 link-local"
+    return None

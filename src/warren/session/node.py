@@ -1,0 +1,326 @@
+"""NodeMachine: everything of one node that needs no I/O: all its sessions, their shared sockets' traffic, the gathering."""
+
+import heapq
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from warren.ice import stun
+from warren.ice.gather import CandidatesChanged, Gatherer
+from warren.ice.timing import Pacer
+from warren.ice.transaction import Transactions
+from warren.ice.transport import Address, Base, Transmit
+from warren.keys import PublicKey
+from warren.messages import Message
+from warren.sansio import Dice
+from warren.session.config import Config
+from warren.session.machine import SessionMachine
+from warren.session.outputs import (
+    PathChanged,
+    Publish,
+    SessionOutput,
+    SourceForgotten,
+    SourceLearned,
+    StateChanged,
+    UfragAdded,
+    UfragRemoved,
+)
+
+__all__ = ["CallReceived", "NodeMachine", "NodeOutput", "PublishTo", "SessionEvent"]
+
+MAX_CALLERS = 64
+CALL_LIFETIME = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class PublishTo:
+    """Seal the message to this peer and give it to signaling."""
+
+    peer: PublicKey
+    message: Message = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEvent:
+    """Something happened in the session with this peer."""
+
+    session: SessionMachine
+    event: StateChanged | PathChanged
+
+
+@dataclass(frozen=True, slots=True)
+class CallReceived:
+    """A peer that has no session here calls; its newest message waits for `open` (60 s)."""
+
+    peer: PublicKey
+
+
+NodeOutput = Transmit | PublishTo | SessionEvent | CallReceived
+
+
+class NodeMachine:
+    """Composes: finds the session of a packet, paces first checks, gathers once for all, keeps one heap of timers."""
+
+    def __init__(self, *, ours: PublicKey, dice: Dice, config: Config) -> None:
+        self.ours = ours
+        self.drops: Counter[str] = Counter()
+        """What strangers sent that no session wanted, by reason."""
+        self.listening = False
+        """Whether peers without a session may wait as callers."""
+        self._dice = dice
+        self._config = config
+        self._outputs: list[NodeOutput] = []
+        self._transactions = Transactions(dice)
+        self._pacer = Pacer()
+        self._gatherer = Gatherer(transactions=self._transactions, dice=dice)
+        self._sessions: dict[PublicKey, SessionMachine] = {}
+        self._by_ufrag: dict[str, SessionMachine] = {}
+        self._by_source: dict[tuple[Base, Address], SessionMachine] = {}
+        self._callers: dict[PublicKey, tuple[float, Message]] = {}
+        self._timers: list[tuple[float, int, SessionMachine]] = []
+        self._armed: dict[SessionMachine, float] = {}
+        self._sequence = 0
+
+    @property
+    def gatherer(self) -> Gatherer:
+        """What is known of our own addresses and of the servers asked."""
+        return self._gatherer
+
+    @property
+    def sessions(self) -> dict[PublicKey, SessionMachine]:
+        """The open sessions by peer, as a copy."""
+        return dict(self._sessions)
+
+    # The network
+
+    def add_base(self, base: Base, now: float) -> None:
+        """A local transport is there: its address is offered, and every server is asked about it."""
+        self._gatherer.add_base(base, now)
+        self._gatherer.needed(True, now)
+        self._drain_gatherer(now)
+
+    def remove_base(self, base: Base, now: float) -> None:
+        """A local transport is gone: the pairs that used it fail."""
+        self._gatherer.remove_base(base, now)
+        for session in self._sessions.values():
+            session.remove_base(base, now)
+            self._drain(session)
+        self._drain_gatherer(now)
+
+    def add_server(self, name: str, addresses: Sequence[Address], now: float) -> None:
+        """A STUN server, resolved."""
+        self._gatherer.add_server(name, addresses, now)
+        self._drain_gatherer(now)
+
+    def server_failed(self, name: str, reason: str, now: float) -> None:
+        """A STUN server could not be resolved."""
+        self._gatherer.server_failed(name, reason)
+        self._drain_gatherer(now)
+
+    def datagram_received(self, base: Base, source: Address, data: bytes, now: float) -> SessionMachine | None:
+        """Take a datagram; returns the session whose data it is, or None where it was not data or nobody's."""
+        if not stun.is_stun(data):
+            session = self._by_source.get((base, source))
+            if session is None:
+                self.drops["data-from-stranger"] += 1
+            return session
+        try:
+            packet = stun.parse(data)
+        except stun.StunError as error:
+            self.drops[f"stun-{error.reason}"] += 1
+            return None
+        if packet.method != stun.Method.BINDING:
+            self.drops["stun-method"] += 1
+        elif packet.cls == stun.Class.REQUEST:
+            self._request_received(packet, base, source, now)
+        elif packet.cls == stun.Class.INDICATION:
+            self.drops["stun-indication"] += 1  # A keepalive (RFC 8445, 11): nothing to answer, and it proves nothing.
+        else:
+            self._response_received(packet, base, source, now)
+        return None
+
+    def _request_received(self, packet: stun.Stun, base: Base, source: Address, now: float) -> None:
+        parts = packet.username_parts
+        session = self._by_ufrag.get(parts[0]) if parts else None
+        if session is None:
+            self.drops["stun-unknown-ufrag"] += 1
+            return
+        session.request_received(packet, base, source, now)
+        self._drain(session)
+
+    def _response_received(self, packet: stun.Stun, base: Base, source: Address, now: float) -> None:
+        transaction = self._transactions.get(packet.transaction_id)
+        if transaction is None:
+            self.drops["stun-unknown-transaction"] += 1
+            return
+        owner = transaction.owner
+        owner.response_received(transaction, packet, source, base, now)
+        session: SessionMachine | None = getattr(owner, "session", None)
+        if session is not None:
+            self._drain(session)
+        else:
+            self._drain_gatherer(now)
+
+    def network_changed(self, now: float) -> None:
+        """Addresses or routes are not what they were: every session starts its back-off anew."""
+        for session in self._sessions.values():
+            session.network_changed(now)
+            self._drain(session)
+
+    # Signaling
+
+    def message_received(self, sender: PublicKey, message: Message, now: float) -> None:
+        """Take a message that was opened, is directed to us and came from a sender that may call."""
+        session = self._sessions.get(sender)
+        if session is not None:
+            session.message_received(message, now)
+            self._drain(session)
+        elif self.listening:
+            self._call_received(sender, message, now)
+        else:
+            self.drops["message-without-session"] += 1
+
+    def _call_received(self, sender: PublicKey, message: Message, now: float) -> None:
+        self._forget_callers(now)
+        new = self._callers.pop(sender, None) is None
+        if len(self._callers) >= MAX_CALLERS:
+            del self._callers[next(iter(self._callers))]
+            self.drops["caller-pushed-out"] += 1
+        self._callers[sender] = (now, message)
+        if new:
+            self._outputs.append(CallReceived(sender))
+
+    def _forget_callers(self, now: float) -> None:
+        for peer in [peer for peer, (at, _) in self._callers.items() if now - at > CALL_LIFETIME]:
+            del self._callers[peer]
+            self.drops["caller-not-answered"] += 1
+
+    def subscription_live(self, now: float) -> None:
+        """Our subscription is live (again), or has a gap: sessions that are not connected say so at once."""
+        for session in self._sessions.values():
+            session.subscription_live(now)
+            self._drain(session)
+
+    # Sessions
+
+    def open(self, peer: PublicKey, now: float) -> SessionMachine:
+        """Open the session with this peer; a call of it that waits is fed to it.
+
+        Raises:
+            ValueError: the peer's key is our own, or a session with it is open already.
+        """
+        if peer == self.ours:
+            raise ValueError(f"{peer} is our own public key: a session needs the key of another peer")
+        if peer in self._sessions:
+            raise ValueError(f"a session with {peer} is open already")
+        session = SessionMachine(
+            ours=self.ours,
+            theirs=peer,
+            transactions=self._transactions,
+            pacer=self._pacer,
+            dice=self._dice,
+            config=self._config,
+        )
+        self._sessions[peer] = session
+        session.update_local(self._gatherer.candidates, self._gatherer.complete, now)
+        session.open(now)
+        self._forget_callers(now)
+        if (call := self._callers.pop(peer, None)) is not None:
+            session.message_received(call[1], now)
+        self._drain(session)
+        return session
+
+    def close(self, peer: PublicKey, now: float) -> None:
+        """Close the session with this peer for good and forget it; unknown peers are ignored."""
+        session = self._sessions.get(peer)
+        if session is None:
+            return
+        session.close(now)
+        self._drain(session)
+        del self._sessions[peer]
+        self._armed.pop(session, None)
+        for table in (self._by_ufrag, self._by_source):
+            for key in [key for key, owner in table.items() if owner is session]:
+                del table[key]  # type: ignore[attr-defined]  # the key is of the table it was read from
+
+    def drain(self, session: SessionMachine) -> None:
+        """Take over what an input given to the session directly (such as `restart`) has put out."""
+        self._drain(session)
+
+    # The machine
+
+    @property
+    def deadline(self) -> float | None:
+        """When `tick` wants to be called; may be early, never late."""
+        gathering = self._gatherer.deadline
+        if not self._timers:
+            return gathering
+        first = self._timers[0][0]
+        return first if gathering is None else min(first, gathering)
+
+    def tick(self, now: float) -> None:
+        """Run the timers that are due."""
+        due = self._gatherer.deadline
+        if due is not None and due <= now:
+            self._gatherer.tick(now)
+            self._drain_gatherer(now)
+        # All that are due are taken out before any runs: one that wants to run again at once cannot keep us here.
+        ready: list[SessionMachine] = []
+        while self._timers and self._timers[0][0] <= now:
+            at, _, session = heapq.heappop(self._timers)
+            if self._armed.get(session) == at:
+                del self._armed[session]
+                ready.append(session)
+        for session in ready:
+            session.tick(now)
+            self._drain(session)
+
+    def outputs(self) -> list[NodeOutput]:
+        """Hand over what is to be done or told, in order."""
+        outputs, self._outputs = self._outputs, []
+        return outputs
+
+    def _drain_gatherer(self, now: float) -> None:
+        changed = False
+        for output in self._gatherer.outputs():
+            if isinstance(output, CandidatesChanged):
+                changed = True
+            else:
+                self._outputs.append(output)
+        if changed:
+            candidates, complete = self._gatherer.candidates, self._gatherer.complete
+            for session in self._sessions.values():
+                session.update_local(candidates, complete, now)
+                self._drain(session)
+
+    def _drain(self, session: SessionMachine) -> None:
+        for output in session.outputs():
+            self._perform(session, output)
+        due = session.deadline
+        armed = self._armed.get(session)
+        if due is None or (armed is not None and armed <= due):
+            return  # An early timer finds nothing to do and is set anew.
+        self._armed[session] = due
+        self._sequence += 1
+        heapq.heappush(self._timers, (due, self._sequence, session))
+
+    def _perform(self, session: SessionMachine, output: SessionOutput) -> None:
+        match output:
+            case Transmit():
+                self._outputs.append(output)
+            case Publish(message):
+                self._outputs.append(PublishTo(session.peer, message))
+            case StateChanged() | PathChanged():
+                self._outputs.append(SessionEvent(session, output))
+            case SourceLearned(base, source):
+                self._by_source[base, source] = session
+            case SourceForgotten(base, source):
+                if self._by_source.get((base, source)) is session:
+                    del self._by_source[base, source]
+            case UfragAdded(ufrag):
+                self._by_ufrag[ufrag] = session
+            case UfragRemoved(ufrag):
+                self._by_ufrag.pop(ufrag, None)
+            case _:
+                assert_never(output)
