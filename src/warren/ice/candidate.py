@@ -1,0 +1,115 @@
+"""What is known of one candidate: its priority, its foundation, and whether a peer's may be checked at all."""
+
+import ipaddress
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+from warren.ice.transport import Address, Base
+from warren.messages import Candidate, CandidateType, NetworkType
+
+__all__ = [
+    "TYPE_PREFERENCE",
+    "LocalCandidate",
+    "foundation",
+    "local_preference",
+    "pair_priority",
+    "peer_reflexive_priority",
+    "priority",
+    "refuse",
+    "remote_address",
+]
+
+# RFC 8445, 5.1.2.2.
+TYPE_PREFERENCE: Final = {
+    CandidateType.HOST: 126,
+    CandidateType.PEER_REFLEXIVE: 110,
+    CandidateType.SERVER_REFLEXIVE: 100,
+    CandidateType.RELAY: 0,
+}
+
+_UDP: Final = frozenset({NetworkType.UDP4, NetworkType.UDP6})
+_IPV6: Final = frozenset({NetworkType.UDP6, NetworkType.TCP6})
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCandidate:
+    """An address of ours and the base that packets for it leave from (RFC 8445, 5.1.1)."""
+
+    candidate: Candidate
+    base: Base
+
+
+def priority(type: CandidateType, local_preference: int, component: int = 1) -> int:
+    """Compute a candidate's priority, 31 bits (RFC 8445, 5.1.2.1); local_preference is 0 … 65535."""
+    return TYPE_PREFERENCE[type] << 24 | local_preference << 8 | 256 - component
+
+
+def local_preference(index: int, *, is_ipv6: bool) -> int:
+    """Rank the addresses of one node: the lower the interface's index the higher, IPv6 before IPv4.
+
+    Families take turns (RFC 8421, 4), so a host with many IPv6 addresses still tries IPv4 early.
+    """
+    return max(0, 65535 - 2 * index - (0 if is_ipv6 else 1))
+
+
+def peer_reflexive_priority(candidate_priority: int) -> int:
+    """Say what PRIORITY a check from this local candidate carries (RFC 8445, 7.1.1): as if it were peer reflexive."""
+    return TYPE_PREFERENCE[CandidateType.PEER_REFLEXIVE] << 24 | candidate_priority & 0xFFFFFF
+
+
+def pair_priority(controlling: int, controlled: int) -> int:
+    """Compute a pair's priority, 63 bits, the same at both ends (RFC 8445, 6.1.2.3)."""
+    low, high = min(controlling, controlled), max(controlling, controlled)
+    return low << 32 | high << 1 | (controlling > controlled)
+
+
+def foundation(type: CandidateType, base: Base, server: str = "") -> str:
+    """Name what a candidate stands on: equal for equal type, base address, protocol and server (RFC 8445, 5.1.1.3)."""
+    return str(zlib.crc32(f"{type.name}|{base.address}|{base.protocol}|{server}".encode()))
+
+
+def remote_address(candidate: Candidate) -> Address:
+    """Spell the candidate's address as packets' sources are spelled: `ipaddress`'s way; ValueError if it is no literal."""
+    return str(ipaddress.ip_address(candidate.address)), candidate.port
+
+
+def refuse(candidate: Candidate, *, loopback: bool) -> str | None:
+    """Say why a peer's candidate must not be checked, as a word for a counter, or None if it may be.
+
+    A candidate is a request to send packets somewhere: what can only be a mistake or harm is left alone.
+    """
+    try:
+        address = ipaddress.ip_address(candidate.address)
+    except ValueError:
+        return "candidate-address"
+    if candidate.type not in TYPE_PREFERENCE:
+        return "candidate-type"
+    if candidate.network not in _UDP:
+        return "candidate-transport"
+    if (address.version == 6) != (candidate.network in _IPV6):
+        return "candidate-family"
+    if candidate.component != 1:
+        return "candidate-component"
+    if not 0 < candidate.port < 65536:
+        return "candidate-port"
+    return _refuse_address(address, loopback=loopback)
+
+
+def _refuse_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address, *, loopback: bool) -> str | None:
+    if address.is_loopback:
+        return None if loopback else "candidate-loopback"
+    if address.is_multicast:
+        return "candidate-multicast"
+    if isinstance(address, ipaddress.IPv6Address):
+        # A mapped address is IPv4 in disguise and would pass the rules for IPv4 unseen.
+        if address.ipv4_mapped is not None:
+            return "candidate-mapped"
+        # Means nothing without a scope, and a peer cannot know the names of our interfaces.
+        if address.is_link_local:
+            return "candidate-link-local"
+        return "candidate-unspecified" if address.is_unspecified else None
+    # 0.0.0.0/8 is "this host", 240.0.0.0/4 ends in the limited broadcast (RFC 6890).
+    if address.packed[0] == 0:
+        return "candidate-unspecified"
+    return "candidate-reserved" if address.packed[0] >= 240 else None
