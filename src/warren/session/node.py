@@ -92,6 +92,10 @@ class NodeMachine:
         """The open sessions by peer, as a copy."""
         return dict(self._sessions)
 
+    def knows(self, peer: PublicKey) -> bool:
+        """True where a session with this peer is open."""
+        return peer in self._sessions
+
     # The network
 
     def add_base(self, base: Base, now: float) -> None:
@@ -118,7 +122,9 @@ class NodeMachine:
         self._gatherer.server_failed(name, reason)
         self._drain_gatherer(now)
 
-    def datagram_received(self, base: Base, source: Address, data: bytes, now: float) -> SessionMachine | None:
+    def datagram_received(
+        self, base: Base, source: Address, data: bytes, now: float
+    ) -> SessionMachine | None:
         """Take a datagram; returns the session whose data it is, or None where it was not data or nobody's."""
         if not stun.is_stun(data):
             session = self._by_source.get((base, source))
@@ -135,7 +141,9 @@ class NodeMachine:
         elif packet.cls == stun.Class.REQUEST:
             self._request_received(packet, base, source, now)
         elif packet.cls == stun.Class.INDICATION:
-            self.drops["stun-indication"] += 1  # A keepalive (RFC 8445, 11): nothing to answer, and it proves nothing.
+            self.drops["stun-indication"] += (
+                1  # A keepalive (RFC 8445, 11): nothing to answer, and it proves nothing.
+            )
         else:
             self._response_received(packet, base, source, now)
         return None

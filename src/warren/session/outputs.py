@@ -98,5 +98,12 @@ class PathChanged:
 
 
 SessionOutput = (
-    Transmit | Publish | UfragAdded | UfragRemoved | SourceLearned | SourceForgotten | StateChanged | PathChanged
+    Transmit
+    | Publish
+    | UfragAdded
+    | UfragRemoved
+    | SourceLearned
+    | SourceForgotten
+    | StateChanged
+    | PathChanged
 )

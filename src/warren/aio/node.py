@@ -1,0 +1,348 @@
+"""Node: one key, its sockets, its signaling and all its sessions, on the event loop."""
+
+import asyncio
+import errno
+import logging
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any, Self, assert_never
+
+from warren import signaling
+from warren.aio.calls import Allow, Calls
+from warren.aio.driver import Driver
+from warren.aio.network import InterfaceAddress, Network, SystemNetwork, UdpSocket, usable_addresses
+from warren.aio.session import Session
+from warren.backoff import Backoff
+from warren.errors import ConfigurationError, SignalingError
+from warren.ice.server_url import StunUrl
+from warren.ice.transport import Address, Base, Transmit
+from warren.keys import KeyPair, PrivateKey, PublicKey, PublicKeyPair
+from warren.messages import Message
+from warren.sansio import Dice
+from warren.session.config import Config
+from warren.session.machine import SessionMachine
+from warren.session.node import CallReceived, NodeMachine, NodeOutput, PublishTo, SessionEvent
+from warren.session.state import State
+from warren.signaling.backend import Backend, SubscriptionChanged
+
+__all__ = ["Node"]
+
+PUBLISH_TIMEOUT = 10.0
+MAX_PUBLISHING = 1024
+RESOLVE_AGAIN = Backoff(first=1.0, factor=2.0, limit=60.0, jitter=0.2)
+
+logger = logging.getLogger("warren")
+
+
+class Node:
+    """One private key on the network; an async context manager.
+
+    Args:
+        key: who we are.
+        signaling: URLs of signaling backends, several for a multi backend, or one `Backend`, which stays its owner's.
+        config: settings.
+        network: addresses and sockets; the system's by default.
+        dice: chance; the system's by default.
+
+    Raises (on entering):
+        ConfigurationError: a URL is wrong, a library is missing, a port is in use, or no address is usable.
+    """
+
+    def __init__(
+        self,
+        key: PrivateKey,
+        *signaling: str | Backend,
+        config: Config | None = None,
+        network: Network | None = None,
+        dice: Dice | None = None,
+    ) -> None:
+        self._key = key
+        self._signaling = signaling
+        self._config = config or Config()
+        self._network = network or SystemNetwork()
+        self._dice: Dice = dice or random.SystemRandom()
+        self._stun = _stun_urls(self._config)
+        self._machine = NodeMachine(ours=key.public, dice=self._dice, config=self._config)
+        self._sockets: dict[Base, UdpSocket] = {}
+        self._sessions: dict[SessionMachine, Session] = {}
+        self._calls: Calls | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._publishing = 0
+        self._signaling_trouble: dict[str, str] = {}
+        self._unwatch: Callable[[], None] | None = None
+        self._backend: Backend | None = None
+        self._entered = False
+        self.left_out: list[tuple[InterfaceAddress, str]] = []
+        """Addresses of this machine that are not offered, each with the reason."""
+
+    @property
+    def public(self) -> PublicKey:
+        """Our public key: what others need to find us."""
+        return self._key.public
+
+    @property
+    def sessions(self) -> dict[PublicKey, Session]:
+        """The open sessions by peer, as a copy."""
+        return {session.peer: session for session in self._sessions.values()}
+
+    @property
+    def drops(self) -> Counter[str]:
+        """What came from the network and was dropped before any session saw it, by reason."""
+        return self._machine.drops + (self._backend.drops if self._backend else Counter())
+
+    @property
+    def stun_report(self) -> str:
+        """What the STUN servers said about our own addresses, in words."""
+        return self._machine.gatherer.mapping
+
+    # Life
+
+    async def __aenter__(self) -> Self:
+        if self._entered:
+            raise ConfigurationError("a node can be entered once: make a new one")
+        self._entered = True
+        self._loop = asyncio.get_running_loop()
+        self._driver: Driver[NodeOutput] = Driver(self._machine, self._perform, self._loop)
+        try:
+            self._backend = self._connect_backend()
+            await self._open_sockets()
+            for url in self._stun:
+                self._spawn(self._resolve_server(url))
+            self._unwatch = self._backend.watch(self._subscription_changed)
+            await self._backend.subscribe(KeyPair(self._key, None), self._message_received, admit=self._admit)
+            self._driver.settle()
+        except BaseException:
+            await _to_the_end(self._close())
+            raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await _to_the_end(self._close())
+
+    def _connect_backend(self) -> Backend:
+        urls = [item for item in self._signaling if isinstance(item, str)]
+        given = [item for item in self._signaling if not isinstance(item, str)]
+        if given and (urls or len(given) > 1):
+            raise ConfigurationError("give a node signaling URLs or one Backend, not both")
+        return given[0] if given else signaling.connect(*urls)
+
+    async def _open_sockets(self) -> None:
+        used, self.left_out = usable_addresses(self._network.interfaces(), self._config)
+        for item in used:
+            await self._open_socket(item)
+        if not self._sockets:
+            seen = ", ".join(f"{item.address} on {item.interface} ({why})" for item, why in self.left_out)
+            raise ConfigurationError(
+                f"no address of this machine can be offered to peers; left out: {seen or 'nothing, there are none'}"
+            )
+
+    async def _open_socket(self, item: InterfaceAddress) -> None:
+        bases: list[Base] = []  # The base needs the port that the socket gets; nothing is received before.
+
+        def received(data: bytes, source: Address) -> None:
+            self._datagram_received(bases[0], data, source)
+
+        try:
+            udp = await self._network.open_udp(item.address, self._config.port, received)
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                raise ConfigurationError(
+                    f"UDP port {self._config.port} of {item.address} cannot be used: {error.strerror}; choose another, or 0"
+                ) from error
+            # An address may vanish between being listed and being bound, or be tentative (RFC 4862, 5.4).
+            logger.info("%s on %s is left out: %s", item.address, item.interface, error)
+            self.left_out.append((item, str(error)))
+            return
+        base = Base(udp.local[0], udp.local[1], interface=item.interface)
+        bases.append(base)
+        self._sockets[base] = udp
+        self._machine.add_base(base, self._loop.time())
+
+    async def _resolve_server(self, url: StunUrl) -> None:
+        for delay in RESOLVE_AGAIN.delays(self._dice):
+            try:
+                addresses = await self._network.resolve(url.host, url.port)
+            except OSError as error:
+                self._machine.server_failed(str(url), f"cannot be resolved: {error}", self._loop.time())
+                self._driver.settle()
+                await asyncio.sleep(delay)
+            else:
+                self._machine.add_server(str(url), addresses, self._loop.time())
+                self._driver.settle()
+                return
+
+    async def _close(self) -> None:
+        for session in list(self._sessions.values()):
+            session.close()
+        if self._calls is not None:
+            self._calls.end()
+        self._driver.close()
+        for udp in self._sockets.values():
+            udp.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._unwatch is not None:
+            self._unwatch()
+        if self._backend is not None:
+            await self._backend.unsubscribe(KeyPair(self._key, None), self._message_received)
+            if all(item is not self._backend for item in self._signaling):
+                await self._backend.aclose()
+
+    # What the user asks for
+
+    def open(self, peer: PublicKey) -> Session:
+        """Open the session with this peer: it begins at once and tries until it is closed.
+
+        Raises:
+            ConfigurationError: the key is our own, or a session with the peer is open.
+        """
+        now = self._loop.time()
+        try:
+            machine = self._machine.open(peer, now)
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from error
+        session = self._sessions[machine] = Session(machine, self._sockets, self, now)
+        self._driver.settle()
+        return session
+
+    def calls(self, allow: Allow) -> Calls:
+        """Learn of peers that call: `async with node.calls(allow) as calls: async for peer in calls: ...`."""
+        return Calls(self, allow)
+
+    def calls_begin(self, calls: Calls) -> None:
+        """Let callers wait (`Calls` does this on entering)."""
+        if self._calls is not None:
+            raise ConfigurationError("this node listens for calls already")
+        self._calls = calls
+        self._machine.listening = True
+
+    def calls_end(self, calls: Calls) -> None:
+        """Let nobody wait any more (`Calls` does this on leaving)."""
+        if self._calls is calls:
+            self._calls = None
+            self._machine.listening = False
+
+    def session_closed(self, session: Session) -> None:
+        """Close a session for good (`Session.close` does this)."""
+        self._machine.close(session.peer, self._loop.time())
+        self._driver.settle()
+        self._sessions = {machine: other for machine, other in self._sessions.items() if other is not session}
+
+    def session_restarted(self, session: Session, reason: str) -> None:
+        """Begin a new generation (`Session.restart` does this)."""
+        machine = self._machine.sessions[session.peer]
+        machine.restart(self._loop.time(), reason)
+        self._machine.drain(machine)
+        self._driver.settle()
+
+    def why_not_connected(self, session: Session) -> str:
+        """Say in words what stands between the two peers as far as it is known."""
+        peer, last = session.peer, session.history[-1] if session.history else None
+        if session.state in (State.UNKNOWN, State.IDLE):
+            if self._signaling_trouble:
+                return f"signaling unreachable: {'; '.join(self._signaling_trouble.values())}"
+            return f"nobody there: no word from {peer} through signaling; is it running, and does it allow {self.public}?"
+        why = f" ({last.reason})" if last else ""
+        return f"no path to {peer} yet: {session.state.name}{why}; this side: {self.stun_report}"
+
+    # What comes from outside
+
+    def _datagram_received(self, base: Base, data: bytes, source: Address) -> None:
+        machine = self._machine.datagram_received(base, source, data, self._loop.time())
+        if machine is None:
+            self._driver.settle()
+        elif (session := self._sessions.get(machine)) is not None:
+            session.datagram_received(data)
+
+    def _message_received(self, pair: PublicKeyPair, message: Message) -> None:
+        if pair.theirs is not None:
+            self._machine.message_received(pair.theirs, message, self._loop.time())
+            self._driver.settle()
+
+    def _admit(self, sender: PublicKey) -> bool:
+        return self._machine.knows(sender) or (self._calls is not None and self._calls.may_call(sender))
+
+    def _subscription_changed(self, change: SubscriptionChanged) -> None:
+        if change.key != self.public:
+            return
+        if change.live:
+            self._signaling_trouble.pop(change.backend, None)
+            self._machine.subscription_live(self._loop.time())
+            self._driver.settle()
+        else:
+            self._signaling_trouble[change.backend] = change.reason
+
+    # What the machine asks for
+
+    def _perform(self, output: NodeOutput) -> None:
+        match output:
+            case Transmit(base, destination, data):
+                if (udp := self._sockets.get(base)) is not None:
+                    udp.send(data, destination)
+            case PublishTo(peer, message):
+                self._publish(peer, message)
+            case SessionEvent(machine, event):
+                if (session := self._sessions.get(machine)) is not None:
+                    session.event_happened(event)
+            case CallReceived(peer):
+                if self._calls is not None:
+                    self._calls.call_received(peer)
+            case _:
+                assert_never(output)
+
+    def _publish(self, peer: PublicKey, message: Message) -> None:
+        if self._publishing >= MAX_PUBLISHING:
+            # A message is the whole truth about its generation: a later one makes up for this one.
+            self._machine.drops["publish-backlog"] += 1
+            return
+        self._publishing += 1
+        self._spawn(self._publish_one(peer, message))
+
+    async def _publish_one(self, peer: PublicKey, message: Message) -> None:
+        assert self._backend is not None
+        try:
+            async with asyncio.timeout(PUBLISH_TIMEOUT):
+                await self._backend.publish(KeyPair(self._key, peer), message)
+        except (SignalingError, TimeoutError) as error:
+            # The session's back-off says it again; the subscription tells when the backend is back.
+            self._machine.drops["publish-failed"] += 1
+            logger.debug(
+                "publishing to %s failed: %s", peer, str(error) or f"no answer in {PUBLISH_TIMEOUT:.0f} s"
+            )
+        finally:
+            self._publishing -= 1
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(partial(_finished, self._tasks))
+
+
+def _finished(tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
+    tasks.discard(task)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("a task of the node failed", exc_info=error)
+
+
+def _stun_urls(config: Config) -> list[StunUrl]:
+    try:
+        return [StunUrl.parse(url) for url in config.stun]
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+async def _to_the_end(work: Awaitable[None]) -> None:
+    """Await to the end also when cancelled half-way, and only then let the cancellation go on."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    task.result()
