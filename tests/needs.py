@@ -1,0 +1,86 @@
+"""What a test needs of the machine: `@needs("netns", "coturn")` skips it by name where that is missing.
+
+At the end of a run the skips are counted by what was missing; with `WARREN_REQUIRE_ALL=1` each is a failure.
+"""
+
+import functools
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+__all__ = ["PREFIX", "missing", "needs", "program", "require_all"]
+
+PREFIX: Final = "this machine lacks "
+"""How the reason of every such skip begins; the summary finds them by it."""
+
+SYSTEM_FOLDERS: Final = ("/usr/local/go/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
+def needs(*names: str) -> pytest.MarkDecorator:
+    """Mark a test (or, as `pytestmark`, a module) with what it cannot run without: names of `CHECKS`.
+
+    Raises:
+        ValueError: a name that nobody knows how to check.
+    """
+    if unknown := [name for name in names if name not in CHECKS]:
+        raise ValueError(f"nobody knows how to check for {', '.join(unknown)}; known are {', '.join(CHECKS)}")
+    return pytest.mark.needs(*names)
+
+
+@functools.cache
+def missing(name: str) -> str | None:
+    """Say what is missing and how to get it, in words, or None where it is there."""
+    return CHECKS[name]()
+
+
+def require_all() -> bool:
+    """Whether a skip for something missing counts as a failure."""
+    return os.environ.get("WARREN_REQUIRE_ALL", "") not in ("", "0")
+
+
+def program(name: str) -> str | None:
+    """Find a program by `PATH` and by the folders where system programs are kept."""
+    return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), *SYSTEM_FOLDERS)))
+
+
+def _root() -> str | None:
+    return None if hasattr(os, "geteuid") and os.geteuid() == 0 else "root rights"
+
+
+def _programs(*names: str, package: str) -> Callable[[], str | None]:
+    def check() -> str | None:
+        absent = [name for name in names if program(name) is None]
+        return f"{' and '.join(absent)} (package {package})" if absent else None
+
+    return check
+
+
+def _network_namespaces() -> str | None:
+    if reason := _root() or _programs("ip", package="iproute2")():
+        return reason
+    name = f"warren-{os.getpid()}-probe"
+    ip = program("ip") or "ip"
+    made = subprocess.run([ip, "netns", "add", name], capture_output=True, text=True, check=False)
+    if made.returncode:
+        return f"network namespaces: {made.stderr.strip()}"
+    subprocess.run([ip, "netns", "del", name], capture_output=True, check=False)
+    return None
+
+
+def _ipv6() -> str | None:
+    return None if Path("/proc/sys/net/ipv6").exists() else "IPv6 in its kernel"
+
+
+CHECKS: Final[dict[str, Callable[[], str | None]]] = {
+    "root": _root,
+    "netns": _network_namespaces,
+    "nft": _programs("nft", package="nftables"),
+    "coturn": _programs("turnserver", package="coturn"),
+    "ipv6": _ipv6,
+    "go": _programs("go", package="golang-go"),
+}
