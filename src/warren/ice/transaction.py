@@ -1,0 +1,141 @@
+"""Transactions: one STUN request with its retries, to a peer, a STUN server or a TURN server alike."""
+
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Final, Protocol
+
+from warren.ice.stun import Key, Stun
+from warren.ice.timing import DENSE, PATIENCE
+from warren.ice.transport import Address, Base
+from warren.sansio import Dice
+
+__all__ = ["Owner", "Retransmission", "Transaction", "Transactions"]
+
+
+class Owner(Protocol):
+    """Who began a transaction and hears what comes back; verifying that is its own work."""
+
+    def response_received(
+        self, transaction: "Transaction", response: Stun, source: Address, base: Base, now: float
+    ) -> None:
+        """A success or error response with this transaction's id came from `source` to `base`."""
+        ...
+
+
+class Transaction:
+    """One request that is under way."""
+
+    __slots__ = ("base", "destination", "id", "key", "owner", "purpose", "sent_at")
+
+    def __init__(
+        self,
+        id: bytes,
+        owner: Owner,
+        base: Base,
+        destination: Address,
+        sent_at: float,
+        purpose: object,
+        key: Key | None,
+    ) -> None:
+        self.id = id
+        self.owner = owner
+        self.base = base
+        self.destination = destination
+        self.sent_at = sent_at
+        """When it was sent first (seconds, monotonic)."""
+        self.purpose = purpose
+        """What the owner asks for: a pair, a server."""
+        self.key = key
+        """What a response is proved with; None where none can be (a STUN server)."""
+
+    def __repr__(self) -> str:
+        host, port = self.destination
+        return f"<Transaction {self.id.hex()} to {host} port {port}>"
+
+
+class Transactions:
+    """All transactions of a node by id; responses find their owner here before any HMAC is spent on them."""
+
+    __slots__ = ("_by_id", "_by_owner", "_dice")
+
+    def __init__(self, dice: Dice) -> None:
+        self._dice = dice
+        self._by_id: dict[bytes, Transaction] = {}
+        self._by_owner: dict[Owner, dict[bytes, Transaction]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def begin(
+        self,
+        owner: Owner,
+        base: Base,
+        destination: Address,
+        now: float,
+        purpose: object,
+        key: Key | None = None,
+    ) -> Transaction:
+        """Enter a new transaction under a random id that no other one has."""
+        id = self._dice.randbytes(12)
+        while id in self._by_id:
+            id = self._dice.randbytes(12)
+        transaction = Transaction(id, owner, base, destination, now, purpose, key)
+        self._by_id[id] = transaction
+        self._by_owner.setdefault(owner, {})[id] = transaction
+        return transaction
+
+    def get(self, id: bytes) -> Transaction | None:
+        """The transaction with this id, or None where it is unknown or has ended."""
+        return self._by_id.get(id)
+
+    def count(self, owner: Owner) -> int:
+        """How many of this owner's transactions are under way."""
+        return len(self._by_owner.get(owner, ()))
+
+    def end(self, transaction: Transaction) -> None:
+        """Forget a transaction; what still comes for it is unknown. Ending twice is harmless."""
+        if self._by_id.pop(transaction.id, None) is None:
+            return
+        owned = self._by_owner[transaction.owner]
+        del owned[transaction.id]
+        if not owned:
+            del self._by_owner[transaction.owner]
+
+    def end_all(self, owner: Owner) -> None:
+        """Forget every transaction of an owner."""
+        for id in self._by_owner.pop(owner, ()):
+            del self._by_id[id]
+
+
+class Retransmission(Iterator[float]):
+    """When to send a request, in seconds on the clock of `now`, beginning with `now` itself.
+
+    It stops after the last time; what is not answered at `ends_at` has failed.
+    """
+
+    __slots__ = ("_now", "_offsets", "ends_at")
+
+    def __init__(self, now: float, offsets: Sequence[float], ends_after: float) -> None:
+        self._now = now
+        self._offsets = iter(offsets)
+        self.ends_at = now + ends_after
+
+    def __next__(self) -> float:
+        return self._now + next(self._offsets)
+
+    @classmethod
+    def doubling(
+        cls, now: float, *, rto: float = 0.5, requests: int = 7, last_wait: float = 16.0
+    ) -> "Retransmission":
+        """RFC 8489, 6.2.1: `requests` in all (Rc), gaps that double from `rto`, then Rm times RTO."""
+        offsets = [rto * (2**sent - 1) for sent in range(requests)]
+        return cls(now, offsets, offsets[-1] + rto * last_wait)
+
+    @classmethod
+    def dense(cls, now: float) -> "Retransmission":
+        """A check of one of the best unanswered pairs (ice.md): densely, then gaps of 1 s, doubling."""
+        return cls(now, _DENSE, PATIENCE)
+
+
+_GAPS: Final = (DENSE[-1], 1.0, 2.0, 4.0, 8.0, 16.0)
+_DENSE: Final = DENSE + tuple(accumulate(_GAPS))[1:]
