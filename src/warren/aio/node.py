@@ -41,7 +41,8 @@ class Node:
 
     Args:
         key: who we are.
-        signaling: URLs of signaling backends, several for a multi backend, or one `Backend`, which stays its owner's.
+        signaling: URLs of signaling backends (several make a multi backend), or one `Backend`, which stays
+            its owner's.
         config: settings.
         network: addresses and sockets; the system's by default.
         dice: chance; the system's by default.
@@ -133,9 +134,9 @@ class Node:
         for item in used:
             await self._open_socket(item)
         if not self._sockets:
-            seen = ", ".join(f"{item.address} on {item.interface} ({why})" for item, why in self.left_out)
+            seen = [f"{item.address} on {item.interface} ({why})" for item, why in self.left_out]
             raise ConfigurationError(
-                f"no address of this machine can be offered to peers; left out: {seen or 'nothing, there are none'}"
+                f"no address of this machine can be offered to peers; left out: {', '.join(seen) or 'none'}"
             )
 
     async def _open_socket(self, item: InterfaceAddress) -> None:
@@ -149,7 +150,8 @@ class Node:
         except OSError as error:
             if error.errno in (errno.EADDRINUSE, errno.EACCES):
                 raise ConfigurationError(
-                    f"UDP port {self._config.port} of {item.address} cannot be used: {error.strerror}; choose another, or 0"
+                    f"UDP port {self._config.port} of {item.address} cannot be used: {error.strerror}; "
+                    "choose another, or 0"
                 ) from error
             # An address may vanish between being listed and being bound, or be tentative (RFC 4862, 5.4).
             logger.info("%s on %s is left out: %s", item.address, item.interface, error)
@@ -244,7 +246,10 @@ class Node:
         if session.state in (State.UNKNOWN, State.IDLE):
             if self._signaling_trouble:
                 return f"signaling unreachable: {'; '.join(self._signaling_trouble.values())}"
-            return f"nobody there: no word from {peer} through signaling; is it running, and does it allow {self.public}?"
+            return (
+                f"nobody there: no word from {peer} through signaling; "
+                f"is it running, and does it allow {self.public}?"
+            )
         why = f" ({last.reason})" if last else ""
         return f"no path to {peer} yet: {session.state.name}{why}; this side: {self.stun_report}"
 
@@ -310,7 +315,7 @@ class Node:
             # The session's back-off says it again; the subscription tells when the backend is back.
             self._machine.drops["publish-failed"] += 1
             logger.debug(
-                "publishing to %s failed: %s", peer, str(error) or f"no answer in {PUBLISH_TIMEOUT:.0f} s"
+                "publishing to %s failed: %s", peer, error or f"no answer in {PUBLISH_TIMEOUT:.0f} s"
             )
         finally:
             self._publishing -= 1

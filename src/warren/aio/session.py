@@ -119,7 +119,7 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Close for good: whoever waits is told, a later call of the peer is a new one. Closing twice is harmless."""
+        """Close for good, once or twice: whoever waits is told, a later call of the peer is a new one."""
         if not self._closed:
             self._host.session_closed(self)
             self.closed()
@@ -129,7 +129,7 @@ class Session:
 
         Raises:
             NotConnected: there is no path (yet, or any more).
-            ValueError: the datagram is too long, or looks like STUN (RFC 8489) and would not reach the user there.
+            ValueError: the datagram is too long, or looks like STUN (RFC 8489), which the other end keeps.
         """
         route = self._machine.route
         if route is None or self._closed:
@@ -137,7 +137,7 @@ class Session:
         if stun.is_stun(data):
             self._drops["send-looks-like-stun"] += 1
             raise ValueError(
-                "the datagram has STUN's magic cookie in its bytes 4 to 7: the other end would take it for STUN"
+                "STUN's magic cookie is in the datagram's bytes 4 to 7: the other end would think it is STUN"
             )
         self._sockets[route.base].send(data, route.destination)
         self._sent += 1
@@ -189,7 +189,7 @@ class Session:
         """Wait until data can flow, for `timeout` seconds at most; returns the path.
 
         Raises:
-            NotConnected: the generation failed, the session was closed, or the time is over; the text says why.
+            NotConnected: the generation failed, the session was closed, or time is over; the text says why.
                 The session itself goes on trying, so waiting again makes sense.
         """
         seen = len(self.history) and self.history[-1]
@@ -217,7 +217,7 @@ class Session:
         self._host.session_restarted(self, reason)
 
     def events(self) -> AsyncIterator[StateChanged | PathChanged]:
-        """Yield the state changes of the history, then each state and path change until the session is closed."""
+        """Yield the history, then each state and path change as it happens, until the session is closed."""
         queue: asyncio.Queue[StateChanged | PathChanged | None] = asyncio.Queue()
         for change in self.history:
             queue.put_nowait(change)

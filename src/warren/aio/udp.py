@@ -42,7 +42,7 @@ def open_udp_socket(
 
 
 class SystemUdpSocket:
-    """A bound socket; what the network would lose anyway (full buffers, no route) is counted, never raised."""
+    """A bound socket; what a network may lose (full buffers, no route) is counted, never raised."""
 
     __slots__ = ("_buffer", "_loop", "_received", "_sock", "_view", "dropped", "local")
 

@@ -1,4 +1,4 @@
-"""NodeMachine: everything of one node that needs no I/O: all its sessions, their shared sockets' traffic, the gathering."""
+"""NodeMachine: all of a node that needs no I/O: its sessions, the traffic of their sockets, the gathering."""
 
 import heapq
 from collections import Counter
@@ -60,7 +60,7 @@ NodeOutput = Transmit | PublishTo | SessionEvent | CallReceived
 
 
 class NodeMachine:
-    """Composes: finds the session of a packet, paces first checks, gathers once for all, keeps one heap of timers."""
+    """Finds a packet's session, paces first checks, gathers once for all, keeps one heap of timers."""
 
     def __init__(self, *, ours: PublicKey, dice: Dice, config: Config) -> None:
         self.ours = ours
@@ -125,7 +125,7 @@ class NodeMachine:
     def datagram_received(
         self, base: Base, source: Address, data: bytes, now: float
     ) -> SessionMachine | None:
-        """Take a datagram; returns the session whose data it is, or None where it was not data or nobody's."""
+        """Take a datagram; returns the session whose data it is, None where it was STUN or nobody's."""
         if not stun.is_stun(data):
             session = self._by_source.get((base, source))
             if session is None:
@@ -273,7 +273,7 @@ class NodeMachine:
         if due is not None and due <= now:
             self._gatherer.tick(now)
             self._drain_gatherer(now)
-        # All that are due are taken out before any runs: one that wants to run again at once cannot keep us here.
+        # All that are due are taken out before any runs: one that is due again at once cannot keep us here.
         ready: list[SessionMachine] = []
         while self._timers and self._timers[0][0] <= now:
             at, _, session = heapq.heappop(self._timers)
