@@ -1,0 +1,110 @@
+import asyncio
+import errno
+
+import pytest
+
+from warren.aio.udp import open_udp_socket
+from warren.ice.transport import Address
+
+
+class Inbox:
+    """Collects datagrams and lets a test wait for so many."""
+
+    def __init__(self) -> None:
+        self.items: list[tuple[bytes, Address]] = []
+        self._arrived = asyncio.Event()
+
+    def __call__(self, data: bytes, source: Address) -> None:
+        self.items.append((data, source))
+        self._arrived.set()
+
+    async def wait(self, count: int) -> list[tuple[bytes, Address]]:
+        async with asyncio.timeout(10):
+            while len(self.items) < count:
+                self._arrived.clear()
+                await self._arrived.wait()
+        return self.items
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+async def test_datagrams_cross_with_their_source(address: str) -> None:
+    loop = asyncio.get_running_loop()
+    inbox = Inbox()
+    receiver = open_udp_socket(loop, address, 0, inbox)
+    sender = open_udp_socket(loop, address, 0, Inbox())
+    try:
+        sender.send(b"one", receiver.local)
+        sender.send(b"", receiver.local)
+        assert await inbox.wait(2) == [(b"one", sender.local), (b"", sender.local)]
+    finally:
+        receiver.close()
+        sender.close()
+
+
+async def test_a_burst_larger_than_one_turn_arrives_whole() -> None:
+    loop = asyncio.get_running_loop()
+    inbox = Inbox()
+    receiver = open_udp_socket(loop, "127.0.0.1", 0, inbox)
+    sender = open_udp_socket(loop, "127.0.0.1", 0, Inbox())
+    try:
+        for number in range(150):
+            sender.send(b"%d" % number, receiver.local)
+        assert [data for data, _ in await inbox.wait(150)] == [b"%d" % number for number in range(150)]
+    finally:
+        receiver.close()
+        sender.close()
+
+
+async def test_a_port_in_use_is_an_os_error() -> None:
+    loop = asyncio.get_running_loop()
+    first = open_udp_socket(loop, "127.0.0.1", 0, Inbox())
+    try:
+        with pytest.raises(OSError) as caught:  # noqa: PT011  # the errno below says which
+            open_udp_socket(loop, "127.0.0.1", first.local[1], Inbox())
+        assert caught.value.errno == errno.EADDRINUSE
+    finally:
+        first.close()
+
+
+async def test_too_long_a_datagram_is_the_callers_mistake() -> None:
+    udp = open_udp_socket(asyncio.get_running_loop(), "127.0.0.1", 0, Inbox())
+    try:
+        with pytest.raises(ValueError, match="too long"):
+            udp.send(bytes(70_000), ("127.0.0.1", 9))
+    finally:
+        udp.close()
+
+
+async def test_what_the_system_cannot_send_is_counted() -> None:
+    udp = open_udp_socket(asyncio.get_running_loop(), "127.0.0.1", 0, Inbox())
+    try:
+        udp.send(b"x", ("203.0.113.1", 9))  # From loopback there is no way out.
+        assert udp.dropped == 1
+    finally:
+        udp.close()
+
+
+async def test_closing_twice_is_harmless_and_frees_the_port() -> None:
+    loop = asyncio.get_running_loop()
+    udp = open_udp_socket(loop, "127.0.0.1", 0, Inbox())
+    port = udp.local[1]
+    udp.close()
+    udp.close()
+    open_udp_socket(loop, "127.0.0.1", port, Inbox()).close()
+
+
+async def test_a_handler_may_close_its_socket() -> None:
+    loop = asyncio.get_running_loop()
+    closed = loop.create_future()
+
+    def received(data: bytes, source: Address) -> None:
+        receiver.close()
+        closed.set_result(data)
+
+    receiver = open_udp_socket(loop, "127.0.0.1", 0, received)
+    sender = open_udp_socket(loop, "127.0.0.1", 0, Inbox())
+    try:
+        sender.send(b"last", receiver.local)
+        assert await asyncio.wait_for(closed, 10) == b"last"
+    finally:
+        sender.close()
