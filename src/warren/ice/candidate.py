@@ -1,4 +1,4 @@
-"""What is known of one candidate: its priority, its foundation, and whether a peer's may be checked at all."""
+"""One candidate: its priority, its foundation, and whether a peer's may be checked at all."""
 
 import ipaddress
 import zlib
@@ -54,7 +54,7 @@ def local_preference(index: int, *, is_ipv6: bool) -> int:
 
 
 def peer_reflexive_priority(candidate_priority: int) -> int:
-    """Say what PRIORITY a check from this local candidate carries (RFC 8445, 7.1.1): as if it were peer reflexive."""
+    """Say what PRIORITY a check from this local candidate carries: as if it were peer reflexive (RFC 8445, 7.1.1)."""
     return TYPE_PREFERENCE[CandidateType.PEER_REFLEXIVE] << 24 | candidate_priority & 0xFFFFFF
 
 
@@ -65,12 +65,12 @@ def pair_priority(controlling: int, controlled: int) -> int:
 
 
 def foundation(type: CandidateType, base: Base, server: str = "") -> str:
-    """Name what a candidate stands on: equal for equal type, base address, protocol and server (RFC 8445, 5.1.1.3)."""
+    """Name what a candidate stands on: type, base address, protocol and server (RFC 8445, 5.1.1.3)."""
     return str(zlib.crc32(f"{type.name}|{base.address}|{base.protocol}|{server}".encode()))
 
 
 def remote_address(candidate: Candidate) -> Address:
-    """Spell the candidate's address as packets' sources are spelled: `ipaddress`'s way; ValueError if it is no literal."""
+    """Spell the candidate's address the way packets' sources are spelled; ValueError if it is no IP literal."""
     return str(ipaddress.ip_address(candidate.address)), candidate.port
 
 
@@ -106,7 +106,7 @@ def _refuse_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address, *, l
         if address.ipv4_mapped is not None:
             return "candidate-mapped"
         # Means nothing without a scope, and a peer cannot know the names of our interfaces.
-        if address.is_link_local:
+        if address.is_link_local or address.scope_id is not None:
             return "candidate-link-local"
         return "candidate-unspecified" if address.is_unspecified else None
     # 0.0.0.0/8 is "this host", 240.0.0.0/4 ends in the limited broadcast (RFC 6890).
