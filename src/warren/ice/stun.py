@@ -12,7 +12,7 @@ from typing import Final
 from zlib import crc32
 
 from warren.ice.integrity import MAC_SIZE, Key, prepare_key
-from warren.ice.mapped import read_address, read_xor_address, write_xor_address
+from warren.ice.address_codec import read_address, read_xor_address, write_xor_address
 from warren.ice.transport import Address
 
 __all__ = [

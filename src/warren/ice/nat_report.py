@@ -1,0 +1,66 @@
+"""What the STUN servers' answers say about the NAT in front of us: for whoever asks why nothing connects."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from warren.ice.transport import Address, Base
+
+__all__ = ["Mapping", "ServerReport", "mapping_of", "summary_of"]
+
+Mapping = Literal["no-servers", "unknown", "none-answered", "same", "different"]
+"""How the NAT maps one base for two servers; behind `different` no peer can use what a server saw."""
+
+_SUMMARIES: Final[dict[Mapping, str]] = {
+    "no-servers": "no STUN server was asked",
+    "unknown": "the NAT's mapping was not seen by two STUN servers",
+    "none-answered": "no STUN server answered",
+    "same": "the NAT's mapping is the same at two STUN servers",
+    "different": "the NAT's mapping is different at two STUN servers",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerReport:
+    """What one server said to one base."""
+
+    server: str
+    """Its name as the user gave it."""
+    address: Address | None = None
+    """Which of its addresses was asked; None where there is none that can be."""
+    base: Base | None = None
+    """Who asked; None where nobody could."""
+    mapped: Address | None = None
+    """Where our packets seemed to come from when it last said so."""
+    error: str | None = None
+    """Why the last time brought nothing, in words."""
+
+    def __str__(self) -> str:
+        asked = f" from {self.base.address}" if self.base is not None else ""
+        if self.error is None and self.mapped is not None:
+            host, port = self.mapped
+            return f"{self.server}{asked}: {f'[{host}]' if ':' in host else host}:{port}"
+        return f"{self.server}{asked}: {self.error or 'has not answered yet'}"
+
+
+def mapping_of(reports: Iterable[ServerReport], *, complete: bool) -> Mapping:
+    """Compare what different servers saw of the same base, as far as they answered the last time."""
+    reports = list(reports)
+    if not reports:
+        return "no-servers"
+    # By address: one server under two names is no second opinion.
+    seen: dict[Base, dict[Address | None, Address]] = {}
+    for report in reports:
+        if report.base is not None and report.mapped is not None and report.error is None:
+            seen.setdefault(report.base, {})[report.address] = report.mapped
+    if any(len(set(mapped.values())) > 1 for mapped in seen.values()):
+        return "different"
+    if any(len(mapped) > 1 for mapped in seen.values()):
+        return "same"
+    return "unknown" if seen or not complete else "none-answered"
+
+
+def summary_of(mapping: Mapping, reports: Iterable[ServerReport]) -> str:
+    """Say it in words, with what every server said."""
+    details = "; ".join(str(report) for report in reports)
+    return f"{_SUMMARIES[mapping]} ({details})" if details else _SUMMARIES[mapping]
