@@ -1,0 +1,258 @@
+"""Messages: what peers say to each other through signaling, as frozen values.
+
+The names are those of cunīcu's protocol (`proto/`); what warren adds is `SessionDescription`. A value that exists is
+valid: each constructor raises ValueError for what may not be on the wire.
+"""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+from warren.keys import PublicKey
+
+__all__ = [
+    "BackendType",
+    "BuildInfo",
+    "Candidate",
+    "CandidateType",
+    "Credentials",
+    "Message",
+    "NetworkType",
+    "PeerChange",
+    "PeerDescription",
+    "PresharedKeyEstablishment",
+    "RelayInfo",
+    "RelayProtocol",
+    "SessionDescription",
+    "TCPType",
+]
+
+MAX_UFRAG: Final = 256
+MAX_PWD: Final = 256
+MAX_ADDRESS: Final = 45
+MAX_FOUNDATION: Final = 32
+_ICE_CHARS: Final = re.compile(r"[A-Za-z0-9+/]*")  # RFC 8839, 5.1
+
+
+class CandidateType(IntEnum):
+    """Where a candidate comes from (RFC 8445, 5.1.1)."""
+
+    HOST = 1
+    SERVER_REFLEXIVE = 2
+    PEER_REFLEXIVE = 3
+    RELAY = 4
+
+    @property
+    def word(self) -> str:
+        """The field's short word: host, srflx, prflx, relay (RFC 8839, 5.1)."""
+        return ("host", "srflx", "prflx", "relay")[self - 1]
+
+
+class NetworkType(IntEnum):
+    """Transport and address family."""
+
+    UDP4 = 1
+    UDP6 = 2
+    TCP4 = 3
+    TCP6 = 4
+
+    @property
+    def is_tcp(self) -> bool:
+        """True for TCP, false for UDP."""
+        return self in (NetworkType.TCP4, NetworkType.TCP6)
+
+    @property
+    def is_ipv6(self) -> bool:
+        """True for IPv6, false for IPv4."""
+        return self in (NetworkType.UDP6, NetworkType.TCP6)
+
+    @property
+    def protocol(self) -> str:
+        """`udp` or `tcp`."""
+        return "tcp" if self.is_tcp else "udp"
+
+
+class TCPType(IntEnum):
+    """Who opens the connection (RFC 6544)."""
+
+    UNSPECIFIED = 0
+    ACTIVE = 1
+    PASSIVE = 2
+    SIMULTANEOUS_OPEN = 3
+
+
+class RelayProtocol(IntEnum):
+    """How a relayed candidate's owner talks to its TURN server."""
+
+    UNSPECIFIED = 0
+    UDP = 1
+    TCP = 2
+    TLS = 3
+    DTLS = 4
+
+
+class BackendType(IntEnum):
+    """Which kind of signaling backend."""
+
+    MULTI = 0
+    GRPC = 1
+    INPROCESS = 2
+    MCAST = 3
+    KUBERNETES = 100
+    NATS = 101
+
+
+class PeerChange(IntEnum):
+    """What happened to a peer."""
+
+    ADD = 0
+    REMOVE = 1
+    UPDATE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """ICE credentials of one generation (RFC 8445, 5.3): ufrag 4 to 256, pwd 22 to 256 ice-chars.
+
+    Both may be empty only together and with `need_creds`: cunīcu asks so for the other side's.
+    """
+
+    ufrag: str = field(repr=False)
+    pwd: str = field(repr=False)
+    need_creds: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.ufrag and not self.pwd and self.need_creds:
+            return
+        if not (4 <= len(self.ufrag) <= MAX_UFRAG and _ICE_CHARS.fullmatch(self.ufrag)):
+            raise ValueError("ufrag must be 4 to 256 ice-chars")
+        if not (22 <= len(self.pwd) <= MAX_PWD and _ICE_CHARS.fullmatch(self.pwd)):
+            raise ValueError("pwd must be 22 to 256 ice-chars")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One candidate as it stands on the wire; `address` is written canonically.
+
+    Raises:
+        ValueError: the address is no IP literal of the family of `network`, or a number is out of range.
+    """
+
+    type: CandidateType
+    network: NetworkType
+    address: str
+    port: int
+    priority: int = 0
+    """Unsigned 32 bits; 0 leaves it to the receiver to compute."""
+    foundation: str = ""
+    component: int = 1
+    tcp_type: TCPType = TCPType.UNSPECIFIED
+    related: tuple[str, int] | None = None
+    relay_protocol: RelayProtocol = RelayProtocol.UNSPECIFIED
+
+    def __post_init__(self) -> None:
+        if len(self.address) > MAX_ADDRESS or len(self.foundation) > MAX_FOUNDATION:
+            raise ValueError("address or foundation is too long")
+        address = ipaddress.ip_address(self.address)
+        if (address.version == 6) != self.network.is_ipv6:
+            raise ValueError(f"an IPv{address.version} address cannot be {self.network.name}")
+        object.__setattr__(self, "address", str(address))
+        if not 0 < self.port < 65536:
+            raise ValueError(f"{self.port} is not a port")
+        if not 0 <= self.priority < 2**32:
+            raise ValueError("priority must be 32 bits, unsigned")
+        if not 0 < self.component <= 256:
+            raise ValueError("component must be 1 to 256")
+
+    @property
+    def transport(self) -> tuple[str, int]:
+        """(address, port)."""
+        return self.address, self.port
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionDescription:
+    """All that one side has to say about one generation: field 100 of a message."""
+
+    sender: PublicKey
+    recipient: PublicKey
+    session_id: int
+    """The sender's generation; 64 random bits, never 0."""
+    peer_session_id: int = 0
+    """The recipient's generation that this answers; 0 where none is known."""
+    candidates: tuple[Candidate, ...] = ()
+    """All local candidates of the generation so far."""
+    end_of_candidates: bool = False
+    revision: int = 1
+    """From 1; one more whenever `candidates` or `end_of_candidates` change."""
+    peer_revision: int = 0
+    """The highest revision of `peer_session_id` that the sender has; 0 where it has none."""
+    wants_answer: bool = False
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.session_id < 2**64 or not 0 <= self.peer_session_id < 2**64:
+            raise ValueError("session_id must be 64 bits and not 0, peer_session_id 64 bits")
+        if not 0 < self.revision < 2**32 or not 0 <= self.peer_revision < 2**32:
+            raise ValueError("revision must be 32 bits and not 0, peer_revision 32 bits")
+
+
+@dataclass(frozen=True, slots=True)
+class BuildInfo:
+    """What a program says of its own making; `date` in seconds since 1970, 0 where unknown."""
+
+    version: str = ""
+    date: int = 0
+    commit: str = ""
+    tag: str = ""
+    branch: str = ""
+    built_by: str = ""
+    os: str = ""
+    arch: str = ""
+    dirty: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerDescription:
+    """What cunīcu's peers tell of themselves; warren acts on nothing of it."""
+
+    change: PeerChange = PeerChange.ADD
+    name: str = ""
+    public_key: bytes = b""
+    public_key_new: bytes = b""
+    allowed_ips: tuple[str, ...] = ()
+    build_info: BuildInfo | None = None
+    hosts: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+    """Packed IP addresses by host name."""
+
+
+@dataclass(frozen=True, slots=True)
+class PresharedKeyEstablishment:
+    """A step of cunīcu's preshared key establishment; carried, not acted on."""
+
+    public_key: bytes = b""
+    cipher_text: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RelayInfo:
+    """A TURN server and credentials for it; `expires` in seconds since 1970."""
+
+    url: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+    expires: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What one envelope says; any part may be absent."""
+
+    credentials: Credentials | None = None
+    candidate: Candidate | None = None
+    peer: PeerDescription | None = None
+    pske: PresharedKeyEstablishment | None = None
+    session: SessionDescription | None = None
