@@ -1,0 +1,160 @@
+"""A machine on the simulated network: addresses, sockets, names; and one that answers as a STUN server."""
+
+import asyncio
+import errno
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+from warren.aio.network import InterfaceAddress
+from warren.ice import stun
+from warren.ice.transport import Address
+from warren.sansio import Dice
+from warren.testing.link import Line, Link
+
+if TYPE_CHECKING:
+    from warren.testing.network import Realm, SimNetwork
+
+__all__ = ["SimHost", "SimSocket", "StunServer"]
+
+MAX_DATAGRAM: Final = 65507
+FIRST_EPHEMERAL: Final = 32768
+EPHEMERAL: Final = 28232
+
+Received = Callable[[bytes, Address], None]
+
+
+class SimHost:
+    """A machine on the network: what `warren.Node(network=…)` stands on."""
+
+    def __init__(self, network: "SimNetwork", name: str, link: Link, dice: Dice) -> None:
+        self.name = name
+        self.out = Line(link, dice)
+        self.into = Line(link, dice)
+        self.realms: dict[str, Realm] = {}
+        self.sockets: dict[Address, SimSocket] = {}
+        self._network = network
+        self._dice = dice
+        self._interfaces: list[InterfaceAddress] = []
+
+    @property
+    def link(self) -> Link:
+        """How this host hangs on the network; may be replaced at any time."""
+        return self.out.link
+
+    @link.setter
+    def link(self, link: Link) -> None:
+        self.out.link = self.into.link = link
+
+    def attach(self, address: str, realm: "Realm | None" = None, interface: str = "eth0") -> None:
+        """Add an address in a realm, the internet by default."""
+        address = str(ip_address(address))
+        realm = realm or self._network.internet
+        if address in realm.members:
+            raise ValueError(f"{address} is taken in {realm.name}")
+        realm.members[address] = self
+        self.realms[address] = realm
+        self._interfaces.append(InterfaceAddress(interface, address))
+
+    def detach(self, address: str) -> None:
+        """Lose an address: its sockets send and receive nothing any more."""
+        del self.realms.pop(address).members[address]
+        self.sockets = {local: socket for local, socket in self.sockets.items() if local[0] != address}
+        self._interfaces = [item for item in self._interfaces if item.address != address]
+
+    def interfaces(self) -> Sequence[InterfaceAddress]:
+        """List the addresses in the order in which they were attached."""
+        return tuple(self._interfaces)
+
+    async def open_udp(self, address: str, port: int, received: Received) -> "SimSocket":
+        """Bind a socket; port 0 draws a free one.
+
+        Raises:
+            OSError: the address is not this host's, or the port is taken.
+        """
+        return self.bind(address, port, received)
+
+    def bind(self, address: str, port: int, received: Received) -> "SimSocket":
+        """Bind a socket at once; see `open_udp`."""
+        if address not in self.realms:
+            raise OSError(errno.EADDRNOTAVAIL, f"{address} is no address of {self.name}")
+        while not port:
+            drawn = FIRST_EPHEMERAL + int(self._dice.random() * EPHEMERAL)
+            port = drawn if (address, drawn) not in self.sockets else 0
+        if (address, port) in self.sockets:
+            raise OSError(errno.EADDRINUSE, f"{address} port {port} of {self.name} is taken")
+        socket = self.sockets[address, port] = SimSocket(self, (address, port), received)
+        return socket
+
+    async def resolve(self, host: str, port: int) -> Sequence[Address]:
+        """Look a literal or one of the network's `names` up.
+
+        Raises:
+            OSError: nobody knows the name.
+        """
+        await asyncio.sleep(0)
+        try:
+            return [(str(ip_address(host)), port)]
+        except ValueError:
+            pass
+        if host not in self._network.names:
+            raise OSError(f"{host}: name not known")
+        return [(address, port) for address in self._network.names[host]]
+
+    def send(self, source: Address, destination: Address, data: bytes) -> None:
+        """Give a datagram of one of this host's sockets to the network."""
+        self._network.send(self, source, destination, data)
+
+
+class SimSocket:
+    """A bound UDP socket of a simulated host."""
+
+    __slots__ = ("_host", "local", "received")
+
+    def __init__(self, host: SimHost, local: Address, received: Received) -> None:
+        self.local = local
+        self.received = received
+        self._host = host
+
+    def send(self, data: bytes, destination: Address) -> None:
+        """Send one datagram.
+
+        Raises:
+            ValueError: it is longer than UDP can carry.
+        """
+        if len(data) > MAX_DATAGRAM:
+            raise ValueError(f"a datagram of {len(data)} bytes is too long for UDP")
+        if self._host.sockets.get(self.local) is self and (":" in self.local[0]) == (":" in destination[0]):
+            self._host.send(self.local, destination, data)
+
+    def close(self) -> None:
+        """Receive nothing any more and free the port; closing twice is harmless."""
+        if self._host.sockets.get(self.local) is self:
+            del self._host.sockets[self.local]
+
+
+class StunServer:
+    """Answers Binding requests on one address of a host, as any STUN server does."""
+
+    def __init__(self, host: SimHost, address: str, port: int = 3478) -> None:
+        self.answered = 0
+        self.silent = False
+        """Whether it leaves everything unanswered."""
+        self._socket = host.bind(address, port, self._received)
+
+    @property
+    def url(self) -> str:
+        """Say how a node is told of it."""
+        host, port = self._socket.local
+        return f"stun:[{host}]:{port}" if ":" in host else f"stun:{host}:{port}"
+
+    def _received(self, data: bytes, source: Address) -> None:
+        if self.silent:
+            return
+        try:
+            request = stun.parse(data)
+        except stun.StunError:
+            return
+        if request.method is stun.Method.BINDING and request.cls is stun.Class.REQUEST:
+            self.answered += 1
+            self._socket.send(stun.success(request, source, None), source)
