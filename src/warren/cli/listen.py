@@ -1,0 +1,106 @@
+"""`warren listen`: take the calls of peers."""
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+from typing import Annotated, Final
+
+import typer
+
+from warren.aio.calls import Allow, anyone
+from warren.aio.node import Node
+from warren.aio.session import Session
+from warren.cli.lines import write_line
+from warren.cli.options import Common, Timeout, parse_key, with_common
+from warren.cli.report import short
+from warren.cli.terminal import Terminal
+from warren.errors import NotConnected
+from warren.keys import PublicKey
+from warren.session.outputs import StateChanged
+from warren.session.state import State
+
+__all__ = ["EXAMPLES", "listen"]
+
+EXAMPLES: Final = (
+    "warren listen --allow PEER --signaling grpc://signal.example.org:443 --stun stun:stun.example.org",
+    "warren listen --allow-any --echo",
+)
+
+ENDED: Final = frozenset({State.DISCONNECTED, State.FAILED, State.CLOSED})
+GONE: Final = ENDED | {State.UNKNOWN, State.IDLE}
+"""What a session is in when a generation ended and no other one took its place."""
+
+
+@with_common
+def listen(
+    common: Common,
+    allow: Annotated[
+        list[PublicKey] | None,
+        typer.Option(
+            "--allow", parser=parse_key, metavar="KEY", help="A public key that may connect; repeatable."
+        ),
+    ] = None,
+    allow_any: Annotated[
+        bool, typer.Option("--allow-any", help="Let everybody connect who knows our public key.")
+    ] = False,
+    echo: Annotated[
+        bool, typer.Option("--echo", help="Send every datagram back, as `warren ping` needs it.")
+    ] = False,
+    timeout: Timeout = None,
+) -> int:
+    """Wait for peers that connect to us; datagrams become lines of standard output.
+
+    Only keys that are allowed by name, or everybody with --allow-any, may connect. What is sent is NOT
+    encrypted by warren: the network can read and change it. Ctrl-C ends it (exit code 0).
+    """
+    if bool(allow) == allow_any:
+        raise typer.BadParameter(
+            "who may connect? give --allow KEY (as often as needed) or --allow-any, not both"
+        )
+    allowed: Allow = frozenset(allow or ()) or anyone
+    try:
+        return common.run(partial(_listen, allow=allowed, echo=echo, timeout=timeout), name_peers=True)
+    except KeyboardInterrupt:  # How listening ends.
+        return 0
+
+
+async def _listen(node: Node, terminal: Terminal, *, allow: Allow, echo: bool, timeout: float | None) -> int:
+    try:
+        async with (
+            asyncio.timeout(timeout) as deadline,
+            asyncio.TaskGroup() as group,
+            node.calls(allow) as calls,
+        ):
+            terminal.event(f"listening as {node.public}", event="listening", key=str(node.public))
+            async for peer in calls:
+                group.create_task(_serve(node, terminal, peer, echo=echo, deadline=deadline))
+    except TimeoutError:
+        raise NotConnected(f"nobody has connected in {timeout:g} s") from None
+    return 0
+
+
+async def _serve(
+    node: Node, terminal: Terminal, peer: PublicKey, *, echo: bool, deadline: asyncio.Timeout
+) -> None:
+    if peer in node.sessions:  # It called twice before we got here.
+        return
+    async with terminal.session(node, peer) as session:
+        answering = asyncio.create_task(_answer(session, echo=echo))
+        try:
+            async for event in session.events():
+                if session.path is not None:
+                    deadline.reschedule(None)
+                if isinstance(event, StateChanged) and event.new in ENDED and session.state in GONE:
+                    break  # Whoever still wants something calls again.
+        finally:
+            answering.cancel()
+            await asyncio.gather(answering, return_exceptions=True)
+        terminal.drops(session.stats.drops, f"of the session with {short(peer)}")
+
+
+async def _answer(session: Session, *, echo: bool) -> None:
+    async for data in session:
+        write_line(data)
+        if echo:
+            with suppress(NotConnected):  # The path was lost in this moment: as with any lost datagram.
+                session.send(data)

@@ -1,0 +1,28 @@
+"""`warren`: the console script."""
+
+import sys
+from typing import Final
+
+__all__ = ["main"]
+
+LIBRARIES: Final = ("typer", "rich")
+"""What the extra `cli` brings."""
+
+
+def main() -> None:
+    """Run the command that the arguments name and exit: 0 done, 1 not possible, 2 wrong use."""
+    try:
+        from warren.cli.commands import run
+    except ModuleNotFoundError as error:
+        if error.name not in LIBRARIES:
+            raise
+        print(
+            f"warren: {error.name} is not installed: the command line needs pip install 'warren[cli]'",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+"""The options that connect, listen and ping share, and what they make: a node and a terminal."""
+
+import asyncio
+import contextlib
+import functools
+import inspect
+import signal
+import typing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Concatenate, Final, ParamSpec
+
+import typer
+
+from warren.aio.node import Node
+from warren.cli.terminal import Terminal
+from warren.errors import ConfigurationError, WarrenError
+from warren.keys import PrivateKey, PublicKey
+from warren.session.config import OVERLAY_INTERFACES, Config
+
+__all__ = ["INTERRUPTED", "Common", "Peer", "Timeout", "default_key_file", "parse_key", "with_common"]
+
+INTERRUPTED: Final = 130
+"""The exit code of a command that Ctrl-C ended before it was done: what shells say of SIGINT."""
+
+P = ParamSpec("P")
+
+
+def default_key_file() -> Path:
+    """Where the private key is kept unless somebody says otherwise: in the user's configuration folder."""
+    return Path(typer.get_app_dir("warren")) / "key"
+
+
+def parse_key(text: str) -> PublicKey:
+    """Read a public key of the command line.
+
+    Raises:
+        BadParameter: it is none; the text says what is wrong.
+    """
+    try:
+        return PublicKey.parse(text)
+    except ValueError as error:
+        # Not quoted: it may be a private key.
+        raise typer.BadParameter(f"{error}; `warren pubkey` prints it, at the peer") from None
+
+
+Peer = Annotated[
+    PublicKey,
+    typer.Argument(
+        parser=parse_key, metavar="PEER", help="The other's public key, in base64 (44 characters)."
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="SECONDS", min=0.0, help="How long to wait until connected."),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """The shared options, each with the words of its help."""
+
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key",
+            envvar="WARREN_KEY_FILE",
+            metavar="FILE",
+            help=f"Our private key; only we may be able to read it.  [default: {default_key_file()}]",
+        ),
+    ] = None
+    signaling: Annotated[
+        list[str],
+        typer.Option(
+            "--signaling",
+            envvar="WARREN_SIGNALING",
+            metavar="URL",
+            help="Where both sides meet, such as grpc://host:port. Several are used at once.",
+        ),
+    ] = field(default_factory=list)
+    stun: Annotated[
+        list[str],
+        typer.Option(
+            "--stun",
+            envvar="WARREN_STUN",
+            metavar="URL",
+            help="A server that says how the internet sees us, such as stun:host:3478. Give two.",
+        ),
+    ] = field(default_factory=list)
+    interface: Annotated[
+        list[str],
+        typer.Option(
+            "--interface",
+            metavar="PATTERN",
+            help="Use only interfaces with such names: 'eth*'.  [default: no tunnels, no bridges]",
+        ),
+    ] = field(default_factory=list)
+    port: Annotated[
+        int,
+        typer.Option("--port", metavar="PORT", min=0, max=65535, help="Our UDP port; 0: any that is free."),
+    ] = 0
+    loopback: Annotated[
+        bool, typer.Option("--loopback", help="Use loopback addresses too, for a peer on this machine.")
+    ] = False
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write events to standard error as JSON objects, one a line.")
+    ] = False
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose", "-v", count=True, show_default=False, help="Tell more; twice: tell everything."
+        ),
+    ] = 0
+
+    def run(self, work: "Callable[[Node, Terminal], Awaitable[int]]", *, name_peers: bool = False) -> int:
+        """Do the work with a node until it is done, fails, or is interrupted; returns the exit code.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C; the node has been closed.
+        """
+        terminal = Terminal(as_json=self.as_json, verbose=self.verbose, name_peers=name_peers)
+        terminal.log_everything()
+        try:
+            try:
+                with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                    return runner.run(self._run(work, terminal))
+            except BaseExceptionGroup as group:
+                raise _first(group) from None
+        except asyncio.CancelledError:  # Only our own signal handler cancels the whole work.
+            raise KeyboardInterrupt from None
+        except ConfigurationError as error:
+            terminal.error(str(error))
+            return 2
+        except WarrenError as error:
+            terminal.error(str(error))
+            return 1
+
+    async def _run(self, work: "Callable[[Node, Terminal], Awaitable[int]]", terminal: Terminal) -> int:
+        _let_signals_cancel()
+        async with self._node(terminal) as node:
+            code = await work(node, terminal)
+            terminal.drops(node.drops, "of strangers")
+            return code
+
+    @contextlib.asynccontextmanager
+    async def _node(self, terminal: Terminal) -> AsyncIterator[Node]:
+        from warren import signaling
+
+        key = self._private_key()
+        if not self.signaling:
+            raise ConfigurationError(
+                "no signaling server given: say --signaling grpc://host:port, or set WARREN_SIGNALING"
+            )
+        config = Config(
+            stun=self.stun,
+            port=self.port,
+            include_interfaces=self.interface or ("*",),
+            exclude_interfaces=() if self.interface else OVERLAY_INTERFACES,
+            loopback=self.loopback,
+        )
+        backend = signaling.connect(*self.signaling)
+        try:
+            unwatch = backend.watch(terminal.subscription_changed)
+            async with Node(key, backend, config=config) as node:
+                for item, why in node.left_out:
+                    terminal.detail(
+                        f"not used: {item.address} on {item.interface} ({why})",
+                        event="address",
+                        address=item.address,
+                        interface=item.interface,
+                        reason=why,
+                    )
+                yield node
+            unwatch()
+        finally:
+            await backend.aclose()
+
+    def _private_key(self) -> PrivateKey:
+        path = self.key or default_key_file()
+        if not path.exists():
+            raise ConfigurationError(
+                f"there is no key file {path}: make one with `warren genkey --out {path}`"
+            )
+        return PrivateKey.load(path)
+
+
+def with_common(command: "Callable[Concatenate[Common, P], int]") -> Callable[..., int]:
+    """Give a command, whose first parameter is the `Common`, the options of `Common` in its place."""
+    signature = inspect.signature(command, eval_str=True)
+    own = list(signature.parameters.values())[1:]
+    hints = typing.get_type_hints(Common, include_extras=True)
+    shared = [
+        inspect.Parameter(
+            item.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=[] if item.default is MISSING else item.default,
+            annotation=hints[item.name],
+        )
+        for item in fields(Common)
+    ]
+
+    @functools.wraps(command)
+    def with_options(**values: Any) -> int:
+        common = Common(**{item.name: values.pop(item.name) for item in fields(Common)})
+        return command(common, **values)  # type: ignore[call-arg]  # the names come from the signature just read
+
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+    with_options.__signature__ = signature.replace(parameters=parameters + shared)  # type: ignore[attr-defined]  # what inspect reads
+    return with_options
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Find what made a task group cancel the rest."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _let_signals_cancel() -> None:
+    """Let Ctrl-C and SIGTERM end the running task in good order; a second one is not waited for."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+
+    def interrupted() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        task.cancel()
+
+    with contextlib.suppress(NotImplementedError):  # Windows: asyncio raises KeyboardInterrupt itself.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, interrupted)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ModuleNotFoundError:  # The extra `speed` is not installed.
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,106 @@
+"""What happens, as a line for people and as a JSON object for programs: functions without effects."""
+
+from typing import Final
+
+from warren.keys import PublicKey
+from warren.messages import Candidate, CandidateType, NetworkType
+from warren.session.outputs import Path, StateChanged
+
+__all__ = [
+    "candidate_object",
+    "path_object",
+    "path_text",
+    "path_words",
+    "short",
+    "stamp",
+    "state_object",
+    "state_text",
+]
+
+Object = dict[str, object]
+
+TYPES: Final = {
+    CandidateType.HOST: "host",
+    CandidateType.SERVER_REFLEXIVE: "srflx",
+    CandidateType.PEER_REFLEXIVE: "prflx",
+    CandidateType.RELAY: "relay",
+}
+"""The words of RFC 8839, 5.1."""
+
+
+def short(peer: PublicKey) -> str:
+    """Abbreviate a key for the eye; nothing may be decided by it."""
+    return f"{str(peer)[:8]}…"
+
+
+def state_object(peer: PublicKey, change: StateChanged, *, opened_at: float, time: float) -> Object:
+    """Describe a state change.
+
+    Args:
+        opened_at: when the session was opened, on the clock of `change.time`.
+        time: when the change was, in seconds since 1970.
+    """
+    return {
+        "event": "state",
+        "peer": str(peer),
+        "from": change.old.name,
+        "to": change.new.name,
+        "reason": change.reason,
+        "generation": change.generation,
+        "elapsed": round(change.time - opened_at, 6),
+        "time": round(time, 6),
+    }
+
+
+def path_object(peer: PublicKey, path: Path | None) -> Object:
+    """Describe a path; without one, everything about it is null."""
+    return {
+        "event": "path",
+        "peer": str(peer),
+        "local": candidate_object(path.local) if path else None,
+        "remote": candidate_object(path.remote) if path else None,
+        "relayed": path.relayed if path else None,
+        "rtt": round(path.rtt, 6) if path else None,
+    }
+
+
+def candidate_object(candidate: Candidate) -> Object:
+    """Describe one end of a path."""
+    udp = candidate.network in (NetworkType.UDP4, NetworkType.UDP6)
+    return {
+        "type": TYPES[candidate.type],
+        "address": candidate.address,
+        "port": candidate.port,
+        "transport": "udp" if udp else "tcp",
+    }
+
+
+def state_text(change: StateChanged, *, opened_at: float) -> str:
+    """Write a state change as one line."""
+    return f"{stamp(change.time - opened_at)}  {change.new.name:<12}  {change.reason}"
+
+
+def path_text(path: Path | None, *, elapsed: float, reason: str) -> str:
+    """Write a path as one line."""
+    return f"{stamp(elapsed)}  {'path':<12}  {path_words(path) if path else f'none: {reason}'}"
+
+
+def path_words(path: Path) -> str:
+    """Say which way data takes, in words."""
+    ends = f"{_end(path.local)} -> {_end(path.remote)}"
+    return f"{ends}, {'relayed' if path.relayed else 'direct'}, round trip {milliseconds(path.rtt)}"
+
+
+def milliseconds(seconds: float) -> str:
+    """Write a short time."""
+    return f"{seconds * 1000:.1f} ms"
+
+
+def stamp(seconds: float) -> str:
+    """Write how long after the beginning something was."""
+    return f"{seconds:8.3f} s"
+
+
+def _end(candidate: Candidate) -> str:
+    address = f"[{candidate.address}]" if ":" in candidate.address else candidate.address
+    return f"{TYPES[candidate.type]} {address}:{candidate.port}"
