@@ -1,4 +1,4 @@
-"""Print the requirements of the dev group of pyproject.toml, one a line, for a pip that does not know groups."""
+"""Print the requirements of the dev group of pyproject.toml, one a line, for any pip."""
 
 import tomllib
 from pathlib import Path

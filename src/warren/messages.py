@@ -1,7 +1,7 @@
 """Messages: what peers say to each other through signaling, as frozen values.
 
-The names are those of cunīcu's protocol (`proto/`); what warren adds is `SessionDescription`. A value that exists is
-valid: each constructor raises ValueError for what may not be on the wire.
+The names are those of cunīcu's protocol (`proto/`); what warren adds is `SessionDescription`. A value that
+exists is valid: each constructor raises ValueError for what may not be on the wire.
 """
 
 import ipaddress

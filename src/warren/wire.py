@@ -1,0 +1,363 @@
+"""Values to protobuf bytes and back: the only hand-written code that knows generated messages.
+
+Decoding raises `WireError` and nothing else. A candidate that cannot be used is left out, as a peer may know
+kinds that we do not; anything else that is malformed drops the whole message.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from warren._pb.cunicu import common_pb2, epdisc_pb2, pdisc_pb2, signaling_pb2
+from warren._pb.warren.v1 import session_pb2
+from warren.keys import PublicKey
+from warren.messages import (
+    BuildInfo,
+    Candidate,
+    CandidateType,
+    Credentials,
+    Message,
+    NetworkType,
+    PeerChange,
+    PeerDescription,
+    PresharedKeyEstablishment,
+    RelayInfo,
+    RelayProtocol,
+    SessionDescription,
+    TCPType,
+)
+
+__all__ = [
+    "PADDING_STEP",
+    "WireError",
+    "decode_build_info",
+    "decode_envelope",
+    "decode_message",
+    "decode_relays",
+    "decode_subscribe_params",
+    "encode_build_info",
+    "encode_envelope",
+    "encode_message",
+    "encode_relays",
+    "encode_subscribe_params",
+]
+
+PADDING_STEP: Final = 256
+_PADDING_TAG_SIZE: Final = 2  # The tag of field 101.
+_MAX_CANDIDATES: Final = 32
+
+
+class WireError(ValueError):
+    """These bytes are not what they should be; `reason` is one word for the counters."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"malformed: {reason}")
+        self.reason = reason
+
+
+# Messages
+
+
+def encode_message(message: Message) -> bytes:
+    """Serialize a message, padded to a multiple of 256 bytes."""
+    pb = signaling_pb2.Message()
+    if message.credentials is not None:
+        _write_credentials(message.credentials, pb.credentials)
+    if message.candidate is not None:
+        _write_candidate(message.candidate, pb.candidate)
+    if message.peer is not None:
+        _write_peer(message.peer, pb.peer)
+    if message.pske is not None:
+        pb.pske.public_key = message.pske.public_key
+        pb.pske.cipher_text = message.pske.cipher_text
+        pb.pske.SetInParent()
+    if message.session is not None:
+        _write_session(message.session, pb.session)
+    return _pad(pb.SerializeToString(deterministic=True))
+
+
+def decode_message(data: bytes) -> Message:
+    """Read a message.
+
+    Raises:
+        WireError: `protobuf`, `credentials`, `session` or `peer`, whichever part is malformed.
+    """
+    pb = signaling_pb2.Message()
+    _parse(pb, data)
+    return Message(
+        credentials=_read_credentials(pb.credentials) if pb.HasField("credentials") else None,
+        candidate=_read_candidate(pb.candidate) if pb.HasField("candidate") else None,
+        peer=_read_peer(pb.peer) if pb.HasField("peer") else None,
+        pske=PresharedKeyEstablishment(pb.pske.public_key, pb.pske.cipher_text)
+        if pb.HasField("pske")
+        else None,
+        session=_read_session(pb.session) if pb.HasField("session") else None,
+    )
+
+
+def _pad(data: bytes) -> bytes:
+    missing = -len(data) % PADDING_STEP
+    if missing == 0:
+        return data
+    # The field's own tag and length count too; where they make a size unreachable, the next step is taken.
+    while True:
+        for length_size in (1, 2):
+            size = missing - _PADDING_TAG_SIZE - length_size
+            if size >= 0 and (size < 128) == (length_size == 1):
+                prefix = bytes((size,)) if length_size == 1 else bytes((size & 0x7F | 0x80, size >> 7))
+                return data + _PADDING_TAG + prefix + bytes(size)
+        missing += PADDING_STEP
+
+
+_PADDING_TAG: Final = bytes(((101 << 3 | 2) & 0x7F | 0x80, (101 << 3 | 2) >> 7))
+
+
+def _write_credentials(value: Credentials, pb: epdisc_pb2.Credentials) -> None:
+    pb.ufrag, pb.pwd, pb.need_creds = value.ufrag, value.pwd, value.need_creds
+    pb.SetInParent()
+
+
+def _read_credentials(pb: epdisc_pb2.Credentials) -> Credentials:
+    try:
+        return Credentials(pb.ufrag, pb.pwd, pb.need_creds)
+    except ValueError:
+        raise WireError("credentials") from None
+
+
+def _write_candidate(value: Candidate, pb: epdisc_pb2.Candidate) -> None:
+    pb.type = int(value.type)  # type: ignore[assignment]  # generated enums are their own types
+    pb.network_type = int(value.network)  # type: ignore[assignment]  # likewise
+    pb.tcp_type = int(value.tcp_type)  # type: ignore[assignment]  # likewise
+    pb.relay_protocol = int(value.relay_protocol)  # type: ignore[assignment]  # likewise
+    pb.foundation = value.foundation
+    pb.component = value.component
+    # int32 on the wire: the upper half of the unsigned range is written as negative numbers.
+    pb.priority = value.priority - 2**32 if value.priority >= 2**31 else value.priority
+    pb.address = value.address
+    pb.port = value.port
+    if value.related is not None:
+        pb.related_address.address, pb.related_address.port = value.related
+
+
+def _read_candidate(pb: epdisc_pb2.Candidate) -> Candidate | None:
+    related = (
+        (pb.related_address.address, pb.related_address.port) if pb.HasField("related_address") else None
+    )
+    if related is not None and (len(related[0]) > 45 or not 0 <= related[1] < 65536):
+        related = None  # Information only (RFC 8445, 5.1.1): no reason to lose the candidate.
+    try:
+        return Candidate(
+            type=CandidateType(pb.type),
+            network=NetworkType(pb.network_type),
+            address=pb.address,
+            port=pb.port,
+            priority=pb.priority & 0xFFFFFFFF,
+            foundation=pb.foundation,
+            component=pb.component,
+            tcp_type=TCPType(pb.tcp_type),
+            related=related,
+            relay_protocol=_relay_protocol(pb.relay_protocol),
+        )
+    except ValueError:
+        return None
+
+
+def _relay_protocol(number: int) -> RelayProtocol:
+    # A Go peer says -1 for "unknown", and what later versions add is information only.
+    return RelayProtocol(number) if 0 <= number <= RelayProtocol.DTLS else RelayProtocol.UNSPECIFIED
+
+
+def _read_candidates(pbs: Iterable[epdisc_pb2.Candidate]) -> tuple[Candidate, ...]:
+    found: list[Candidate] = []
+    for pb in pbs:
+        if len(found) == _MAX_CANDIDATES:
+            break
+        if (candidate := _read_candidate(pb)) is not None:
+            found.append(candidate)
+    return tuple(found)
+
+
+def _write_session(value: SessionDescription, pb: session_pb2.SessionDescription) -> None:
+    pb.version = value.version
+    pb.sender, pb.recipient = value.sender.raw, value.recipient.raw
+    pb.session_id, pb.peer_session_id = value.session_id, value.peer_session_id
+    for candidate in value.candidates:
+        _write_candidate(candidate, pb.candidates.add())
+    pb.end_of_candidates = value.end_of_candidates
+    pb.revision, pb.peer_revision = value.revision, value.peer_revision
+    pb.wants_answer = value.wants_answer
+
+
+def _read_session(pb: session_pb2.SessionDescription) -> SessionDescription:
+    if pb.version < 1:
+        raise WireError("session")
+    try:
+        return SessionDescription(
+            version=1,  # A higher version is read as 1: what it adds, we skip.
+            sender=PublicKey(pb.sender),
+            recipient=PublicKey(pb.recipient),
+            session_id=pb.session_id,
+            peer_session_id=pb.peer_session_id,
+            candidates=_read_candidates(pb.candidates),
+            end_of_candidates=pb.end_of_candidates,
+            revision=pb.revision,
+            peer_revision=pb.peer_revision,
+            wants_answer=pb.wants_answer,
+        )
+    except ValueError:
+        raise WireError("session") from None
+
+
+def _write_peer(value: PeerDescription, pb: pdisc_pb2.PeerDescription) -> None:
+    pb.change = int(value.change)  # type: ignore[assignment]  # generated enums are their own types
+    pb.name = value.name
+    pb.public_key, pb.public_key_new = value.public_key, value.public_key_new
+    pb.allowed_ips.extend(value.allowed_ips)
+    if value.build_info is not None:
+        _write_build_info(value.build_info, pb.build_info)
+    for host, addresses in value.hosts.items():
+        entry = pb.hosts[host]
+        for address in addresses:
+            entry.addresses.add().addr = address
+    pb.SetInParent()
+
+
+def _read_peer(pb: pdisc_pb2.PeerDescription) -> PeerDescription:
+    try:
+        change = PeerChange(pb.change)
+    except ValueError:
+        raise WireError("peer") from None
+    return PeerDescription(
+        change=change,
+        name=pb.name,
+        public_key=pb.public_key,
+        public_key_new=pb.public_key_new,
+        allowed_ips=tuple(pb.allowed_ips),
+        build_info=_read_build_info(pb.build_info) if pb.HasField("build_info") else None,
+        hosts={
+            host: tuple(address.addr for address in pb.hosts[host].addresses) for host in sorted(pb.hosts)
+        },
+    )
+
+
+# Envelopes
+
+
+def encode_envelope(sender: bytes, recipient: bytes, body: bytes, nonce: bytes) -> bytes:
+    """Serialize an envelope."""
+    pb = signaling_pb2.Envelope(sender=sender, recipient=recipient)
+    pb.contents.body, pb.contents.nonce = body, nonce
+    return pb.SerializeToString(deterministic=True)
+
+
+def decode_envelope(data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """Read an envelope's (sender, recipient, body, nonce) as they stand; absent ones are empty.
+
+    Raises:
+        WireError: `protobuf`.
+    """
+    pb = signaling_pb2.Envelope()
+    _parse(pb, data)
+    return pb.sender, pb.recipient, pb.contents.body, pb.contents.nonce
+
+
+# What the server is asked and says
+
+
+def encode_subscribe_params(key: PublicKey) -> bytes:
+    """Serialize what a subscriber asks for."""
+    return signaling_pb2.SubscribeParams(key=key.raw).SerializeToString(deterministic=True)
+
+
+def decode_subscribe_params(data: bytes) -> PublicKey:
+    """Read which key a subscriber asks for.
+
+    Raises:
+        WireError: `protobuf` or `key`.
+    """
+    pb = signaling_pb2.SubscribeParams()
+    _parse(pb, data)
+    try:
+        return PublicKey(pb.key)
+    except ValueError:
+        raise WireError("key") from None
+
+
+def encode_build_info(value: BuildInfo) -> bytes:
+    """Serialize what a program says of its own making."""
+    pb = common_pb2.BuildInfo()
+    _write_build_info(value, pb)
+    return pb.SerializeToString(deterministic=True)
+
+
+def decode_build_info(data: bytes) -> BuildInfo:
+    """Read what a program says of its own making.
+
+    Raises:
+        WireError: `protobuf`.
+    """
+    pb = common_pb2.BuildInfo()
+    _parse(pb, data)
+    return _read_build_info(pb)
+
+
+def _write_build_info(value: BuildInfo, pb: common_pb2.BuildInfo) -> None:
+    pb.version, pb.commit, pb.tag, pb.branch = value.version, value.commit, value.tag, value.branch
+    pb.built_by, pb.os, pb.arch, pb.dirty = value.built_by, value.os, value.arch, value.dirty
+    if value.date:
+        pb.date.seconds = value.date
+    pb.SetInParent()
+
+
+def _read_build_info(pb: common_pb2.BuildInfo) -> BuildInfo:
+    return BuildInfo(
+        version=pb.version,
+        date=pb.date.seconds,
+        commit=pb.commit,
+        tag=pb.tag,
+        branch=pb.branch,
+        built_by=pb.built_by,
+        os=pb.os,
+        arch=pb.arch,
+        dirty=pb.dirty,
+    )
+
+
+def encode_relays(relays: Iterable[RelayInfo]) -> bytes:
+    """Serialize the answer to GetRelays."""
+    pb = signaling_pb2.GetRelaysResp()
+    for relay in relays:
+        entry = pb.relays.add(url=relay.url, username=relay.username, password=relay.password)
+        if relay.expires:
+            entry.expires.seconds = relay.expires
+    return pb.SerializeToString(deterministic=True)
+
+
+def decode_relays(data: bytes) -> tuple[RelayInfo, ...]:
+    """Read the answer to GetRelays.
+
+    Raises:
+        WireError: `protobuf`.
+    """
+    pb = signaling_pb2.GetRelaysResp()
+    _parse(pb, data)
+    return tuple(
+        RelayInfo(entry.url, entry.username, entry.password, entry.expires.seconds) for entry in pb.relays
+    )
+
+
+_Parsed = (
+    signaling_pb2.Message
+    | signaling_pb2.Envelope
+    | signaling_pb2.SubscribeParams
+    | signaling_pb2.GetRelaysResp
+    | common_pb2.BuildInfo
+)
+
+
+def _parse(pb: _Parsed, data: bytes) -> None:
+    try:
+        pb.ParseFromString(data)
+    except DecodeError:
+        raise WireError("protobuf") from None
