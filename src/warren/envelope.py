@@ -64,7 +64,7 @@ class Envelope:
 
 
 class Sealer:
-    """Seals and opens in the name of one private key; shared keys are kept (making one costs ten times a seal)."""
+    """Seals and opens in the name of one private key; keeps shared keys (one costs ten times a seal)."""
 
     def __init__(self, private: PrivateKey, *, random_bytes: RandomBytes) -> None:
         self._private = private
