@@ -89,6 +89,11 @@ class Node:
         return {session.peer: session for session in self._sessions.values()}
 
     @property
+    def bases(self) -> list[Base]:
+        """The local transport addresses that all sessions share."""
+        return list(self._sockets)
+
+    @property
     def drops(self) -> Counter[str]:
         """What came from the network and was dropped before any session saw it, by reason."""
         return self._machine.drops + (self._backend.drops if self._backend else Counter())

@@ -1,0 +1,243 @@
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from warren.aio.calls import anyone
+from warren.aio.node import Node
+from warren.aio.session import Session
+from warren.errors import ConfigurationError, NotConnected
+from warren.keys import PrivateKey, PublicKey
+from warren.session.config import Config
+from warren.session.outputs import PathChanged, StateChanged
+from warren.session.state import State
+
+LOOPBACK = Config(loopback=True, include_interfaces=("lo",))
+
+
+def world() -> str:
+    """A URL of an in-process world that no other test is in."""
+    return f"inprocess:{PrivateKey.generate().public.raw.hex()}"
+
+
+@asynccontextmanager
+async def two_nodes() -> AsyncIterator[tuple[Node, Node]]:
+    url = world()
+    async with (
+        Node(PrivateKey.generate(), url, config=LOOPBACK) as alice,
+        Node(PrivateKey.generate(), url, config=LOOPBACK) as bob,
+    ):
+        yield alice, bob
+
+
+@asynccontextmanager
+async def two_sessions() -> AsyncIterator[tuple[Session, Session]]:
+    async with (
+        two_nodes() as (alice, bob),
+        alice.open(bob.public) as to_bob,
+        bob.open(alice.public) as to_alice,
+    ):
+        await asyncio.gather(to_bob.wait_connected(20), to_alice.wait_connected(20))
+        yield to_bob, to_alice
+
+
+async def test_two_nodes_connect_and_data_crosses_both_ways() -> None:
+    async with two_sessions() as (to_bob, to_alice):
+        to_bob.send(b"hello bob")
+        to_alice.send(b"hello alice")
+        assert await asyncio.wait_for(to_alice.recv(), 10) == b"hello bob"
+        assert await asyncio.wait_for(to_bob.recv(), 10) == b"hello alice"
+
+
+async def test_stats_count_datagrams_and_bytes() -> None:
+    async with two_sessions() as (to_bob, to_alice):
+        to_bob.send(b"12345")
+        await asyncio.wait_for(to_alice.recv(), 10)
+        sent, received = to_bob.stats, to_alice.stats
+        assert (sent.datagrams_sent, sent.bytes_sent) == (1, 5)
+        assert (received.datagrams_received, received.bytes_received) == (1, 5)
+        assert sent.rtt is not None
+        assert sent.path_changes >= 1
+
+
+async def test_history_runs_through_the_states_of_the_document() -> None:
+    async with two_sessions() as (to_bob, _):
+        seen = [change.new for change in to_bob.history]
+        assert seen[:5] == [State.IDLE, State.NEW, State.CONNECTING, State.CHECKING, State.CONNECTED]
+        assert all(change.reason for change in to_bob.history)
+
+
+async def test_events_begin_with_the_history_and_end_with_the_session() -> None:
+    async with two_sessions() as (to_bob, _):
+        events = to_bob.events()
+        first = await anext(events)
+        assert isinstance(first, StateChanged)
+        assert first.new is State.IDLE
+        to_bob.close()
+        rest = [event async for event in events]
+        assert isinstance(rest[-1], StateChanged | PathChanged)
+
+
+async def test_a_restart_keeps_data_flowing_and_makes_a_new_generation() -> None:
+    async with two_sessions() as (to_bob, to_alice):
+        events = to_bob.events()
+        to_bob.restart()
+        assert to_bob.path is not None
+        async with asyncio.timeout(20):
+            async for event in events:
+                if isinstance(event, PathChanged) and event.generation == 2:
+                    break
+        to_bob.send(b"after")
+        assert await asyncio.wait_for(to_alice.recv(), 10) == b"after"
+
+
+async def test_a_caller_is_learned_of_and_can_be_answered() -> None:
+    async with two_nodes() as (alice, bob), bob.calls(allow=[alice.public]) as calls:
+        async with alice.open(bob.public) as to_bob:
+            peer = await asyncio.wait_for(anext(calls), 10)
+            assert peer == alice.public
+            async with bob.open(peer):
+                await to_bob.wait_connected(20)
+
+
+async def test_a_caller_that_is_not_allowed_is_not_learned_of() -> None:
+    asked: list[PublicKey] = []
+
+    def nobody(peer: PublicKey) -> bool:
+        asked.append(peer)
+        return False
+
+    async with two_nodes() as (alice, bob), bob.calls(nobody) as calls, alice.open(bob.public):
+        async with asyncio.timeout(10):
+            while not asked:
+                await asyncio.sleep(0)
+        caller = asyncio.ensure_future(anext(calls))
+        await asyncio.sleep(0)
+        assert not caller.done()
+        caller.cancel()
+
+
+async def test_nobody_there_is_said_when_time_is_over() -> None:
+    async with Node(PrivateKey.generate(), world(), config=LOOPBACK) as alice:
+        async with alice.open(PrivateKey.generate().public) as session:
+            with pytest.raises(NotConnected, match="nobody there"):
+                await session.wait_connected(0.05)
+
+
+async def test_sending_without_a_path_is_refused() -> None:
+    async with two_nodes() as (alice, bob), alice.open(bob.public) as session:
+        with pytest.raises(NotConnected, match="no path"):
+            session.send(b"too early")
+
+
+async def test_data_that_looks_like_stun_is_refused_and_counted() -> None:
+    async with two_sessions() as (to_bob, _):
+        with pytest.raises(ValueError, match="STUN"):
+            to_bob.send(bytes.fromhex("000100002112a442") + bytes(12))
+        assert to_bob.stats.drops["send-looks-like-stun"] == 1
+
+
+async def test_a_full_receive_queue_drops_the_oldest_and_counts_it() -> None:
+    async with two_sessions() as (_, to_alice):
+        for number in range(1030):
+            to_alice.datagram_received(b"%d" % number)
+        assert await to_alice.recv() == b"6"
+        assert to_alice.stats.drops["receive-queue-full"] == 6
+
+
+async def test_two_receivers_get_one_datagram_each() -> None:
+    async with two_sessions() as (to_bob, to_alice):
+        first = asyncio.ensure_future(to_alice.recv())
+        second = asyncio.ensure_future(to_alice.recv())
+        await asyncio.sleep(0)
+        first.cancel()
+        to_bob.send(b"one")
+        assert await asyncio.wait_for(second, 10) == b"one"
+
+
+async def test_closing_wakes_whoever_waits() -> None:
+    async with two_sessions() as (to_bob, _):
+        receiver = asyncio.ensure_future(to_bob.recv())
+        waiter = asyncio.ensure_future(to_bob.wait_for(State.FAILED))
+        await asyncio.sleep(0)
+        to_bob.close()
+        with pytest.raises(NotConnected, match="closed"):
+            await receiver
+        with pytest.raises(NotConnected, match="closed"):
+            await waiter
+
+
+async def test_our_own_key_and_a_second_session_are_refused() -> None:
+    async with two_nodes() as (alice, bob), alice.open(bob.public):
+        with pytest.raises(ConfigurationError, match="our own"):
+            alice.open(alice.public)
+        with pytest.raises(ConfigurationError, match="open already"):
+            alice.open(bob.public)
+
+
+async def test_a_session_can_be_opened_again_after_it_was_closed() -> None:
+    async with two_nodes() as (alice, bob), bob.open(alice.public) as to_alice:
+        async with alice.open(bob.public) as first:
+            await first.wait_connected(20)
+        async with alice.open(bob.public) as second:
+            await second.wait_connected(20)
+            second.send(b"again")
+            assert await asyncio.wait_for(to_alice.recv(), 10) == b"again"
+
+
+async def test_a_port_in_use_is_a_clear_error() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        config = Config(loopback=True, include_interfaces=("lo",), port=taken.getsockname()[1])
+        with pytest.raises(ConfigurationError, match="cannot be used"):
+            async with Node(PrivateKey.generate(), world(), config=config):
+                pass
+
+
+async def test_no_usable_address_is_a_clear_error() -> None:
+    config = Config(include_interfaces=("no-such-interface",))
+    with pytest.raises(ConfigurationError, match="no address of this machine"):
+        async with Node(PrivateKey.generate(), world(), config=config):
+            pass
+
+
+async def test_a_wrong_stun_url_is_refused_before_anything_is_opened() -> None:
+    with pytest.raises(ConfigurationError, match="stun:HOST"):
+        Node(PrivateKey.generate(), world(), config=Config(stun=["http://example.org"]))
+
+
+async def test_leaving_ends_every_task() -> None:
+    before = asyncio.all_tasks()
+    async with two_sessions():
+        pass
+    assert asyncio.all_tasks() == before
+
+
+async def test_being_cancelled_half_way_ends_every_task_and_frees_the_port() -> None:
+    before = asyncio.all_tasks()
+    inside = asyncio.Event()
+    bases: list[int] = []
+
+    async def live() -> None:
+        async with Node(PrivateKey.generate(), world(), config=LOOPBACK) as node:
+            async with node.open(PrivateKey.generate().public):
+                bases.extend(base.port for base in node.bases)
+                inside.set()
+                await asyncio.Event().wait()
+
+    task = asyncio.create_task(live())
+    await asyncio.wait_for(inside.wait(), 10)
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert asyncio.all_tasks() == before
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", bases[0]))
+
+
+async def test_anyone_is_allowed_by_anyone() -> None:
+    assert anyone(PrivateKey.generate().public)
