@@ -43,14 +43,9 @@ def _write(path: Path, key: PrivateKey) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # O_EXCL: a key that is in use is never written over; the mode counts from the first byte on.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise ConfigurationError(
-            f"{path} is there already and is not written over; choose another --out"
-        ) from None
     except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be written: {error.strerror}; choose another --out"
-        ) from None
+        what = "is there already and is not written over" if path.exists() else f"cannot be written: {error}"
+        raise ConfigurationError(f"{path} {what}; choose another --out") from None
     with os.fdopen(descriptor, "w") as file:
         file.write(f"{key.encode()}\n")
 

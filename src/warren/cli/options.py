@@ -1,10 +1,8 @@
 """The options that connect, listen and ping share, and what they make: a node and a terminal."""
 
-import asyncio
 import contextlib
 import functools
 import inspect
-import signal
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import MISSING, dataclass, field, fields
@@ -14,6 +12,7 @@ from typing import Annotated, Any, Concatenate, Final, ParamSpec
 import typer
 
 from warren.aio.node import Node
+from warren.cli import loop
 from warren.cli.terminal import Terminal
 from warren.errors import ConfigurationError, WarrenError
 from warren.keys import PrivateKey, PublicKey
@@ -122,13 +121,7 @@ class Common:
         terminal = Terminal(as_json=self.as_json, verbose=self.verbose, name_peers=name_peers)
         terminal.log_everything()
         try:
-            try:
-                with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                    return runner.run(self._run(work, terminal))
-            except BaseExceptionGroup as group:
-                raise _first(group) from None
-        except asyncio.CancelledError:  # Only our own signal handler cancels the whole work.
-            raise KeyboardInterrupt from None
+            return loop.run(self._run(work, terminal))
         except ConfigurationError as error:
             terminal.error(str(error))
             return 2
@@ -137,7 +130,6 @@ class Common:
             return 1
 
     async def _run(self, work: "Callable[[Node, Terminal], Awaitable[int]]", terminal: Terminal) -> int:
-        _let_signals_cancel()
         async with self._node(terminal) as node:
             code = await work(node, terminal)
             terminal.drops(node.drops, "of strangers")
@@ -208,32 +200,3 @@ def with_common(command: "Callable[Concatenate[Common, P], int]") -> Callable[..
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
     with_options.__signature__ = signature.replace(parameters=parameters + shared)  # type: ignore[attr-defined]  # what inspect reads
     return with_options
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Find what made a task group cancel the rest."""
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
-
-
-def _let_signals_cancel() -> None:
-    """Let Ctrl-C and SIGTERM end the running task in good order; a second one is not waited for."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-
-    def interrupted() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-        task.cancel()
-
-    with contextlib.suppress(NotImplementedError):  # Windows: asyncio raises KeyboardInterrupt itself.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupted)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ModuleNotFoundError:  # The extra `speed` is not installed.
-        return None
-    return uvloop.new_event_loop

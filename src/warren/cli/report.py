@@ -1,13 +1,12 @@
 """What happens, as a line for people and as a JSON object for programs: functions without effects."""
 
-from typing import Final
-
 from warren.keys import PublicKey
-from warren.messages import Candidate, CandidateType, NetworkType
+from warren.messages import Candidate
 from warren.session.outputs import Path, StateChanged
 
 __all__ = [
     "candidate_object",
+    "milliseconds",
     "path_object",
     "path_text",
     "path_words",
@@ -18,14 +17,6 @@ __all__ = [
 ]
 
 Object = dict[str, object]
-
-TYPES: Final = {
-    CandidateType.HOST: "host",
-    CandidateType.SERVER_REFLEXIVE: "srflx",
-    CandidateType.PEER_REFLEXIVE: "prflx",
-    CandidateType.RELAY: "relay",
-}
-"""The words of RFC 8839, 5.1."""
 
 
 def short(peer: PublicKey) -> str:
@@ -66,12 +57,11 @@ def path_object(peer: PublicKey, path: Path | None) -> Object:
 
 def candidate_object(candidate: Candidate) -> Object:
     """Describe one end of a path."""
-    udp = candidate.network in (NetworkType.UDP4, NetworkType.UDP6)
     return {
-        "type": TYPES[candidate.type],
+        "type": candidate.type.word,
         "address": candidate.address,
         "port": candidate.port,
-        "transport": "udp" if udp else "tcp",
+        "transport": candidate.network.protocol,
     }
 
 
@@ -103,4 +93,4 @@ def stamp(seconds: float) -> str:
 
 def _end(candidate: Candidate) -> str:
     address = f"[{candidate.address}]" if ":" in candidate.address else candidate.address
-    return f"{TYPES[candidate.type]} {address}:{candidate.port}"
+    return f"{candidate.type.word} {address}:{candidate.port}"
