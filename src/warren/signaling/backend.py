@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from warren.envelope import Envelope, Sealer
+from warren.envelope import Envelope, EnvelopeError, Sealer
 from warren.errors import SignalingError
 from warren.keys import KeyPair, PrivateKey, PublicKey
 from warren.messages import BackendType, Message
@@ -137,7 +137,8 @@ class _Own:
 class CarrierBackend:
     """A backend over one carrier: seals, subscriptions and handlers.
 
-    Each own key has one subscription at the carrier, whatever the number of handlers. Closing closes the carrier.
+    Each own key has one subscription at the carrier, whatever the number of handlers.
+    Closing it closes the carrier.
 
     Args:
         carrier: what moves the envelopes.
@@ -185,7 +186,10 @@ class CarrierBackend:
         self._check_open()
         if key_pair.theirs is None:
             raise ValueError("a message needs a recipient: set key_pair.theirs")
-        envelope = self._sealer(key_pair.ours).seal(key_pair.theirs, message)
+        try:
+            envelope = self._sealer(key_pair.ours).seal(key_pair.theirs, message)
+        except EnvelopeError as error:
+            raise SignalingError(f"the message cannot be sealed: {error}") from error
         if (own := self._owns.get(key_pair.ours.public)) is not None:
             own.inbox.sent(envelope)
         return await self._send(envelope)

@@ -43,8 +43,8 @@ class Carrier(Protocol):
     """Moves envelopes; `warren.testing.carrier` has the checks that every one must pass.
 
     To a subscriber that is live and reads, every envelope comes at least once, in any order, or a `Gap` comes
-    instead. A carrier never retries, seals, opens or keeps anything: `subscription.py` enters again for all of
-    them. Everything is called in one event loop.
+    instead. It never retries, seals, opens or keeps anything: `subscription.py` enters again for all of them.
+    Everything is called in one event loop.
     """
 
     @property

@@ -53,7 +53,7 @@ class Subscription:
         carrier: where to subscribe.
         identity: for which key.
         received: gets every envelope but our own probes.
-        changed: gets (live, reason in words) when that changes; a gap is (true, `GAP`), once a second at most.
+        changed: gets (live, reason in words) on each change; a gap is (true, `GAP`), once a second.
         probe: makes an envelope to our own key.
         dice: for jitter.
         timing: when to do what.
