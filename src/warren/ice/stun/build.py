@@ -1,0 +1,126 @@
+"""Writing: connectivity checks, their answers, and any other STUN message."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from struct import Struct, pack
+from typing import Final
+from zlib import crc32
+
+from warren.ice.stun.address import write_xor_address
+from warren.ice.stun.format import (
+    COOKIE_BYTES,
+    FINGERPRINT_MASK,
+    FINGERPRINT_SIZE,
+    HEAD,
+    INTEGRITY_SIZE,
+    Attribute,
+    Class,
+    Method,
+    message_type,
+)
+from warren.ice.stun.integrity import MAC_SIZE, Key
+from warren.ice.stun.message import Stun
+from warren.ice.transport import Address
+
+__all__ = ["binding_request", "build", "error", "server_request", "success"]
+
+_BINDING_REQUEST: Final = message_type(Method.BINDING, Class.REQUEST)
+_BINDING_SUCCESS: Final = message_type(Method.BINDING, Class.SUCCESS)
+_PRIORITY: Final = int(Attribute.PRIORITY)
+_ICE_CONTROLLED: Final = int(Attribute.ICE_CONTROLLED)
+_ICE_CONTROLLING: Final = int(Attribute.ICE_CONTROLLING)
+_PRIORITY_AND_ROLE: Final = Struct(">HHIHHQ")
+_NOMINATION: Final = Struct(">HHI")
+_USE_CANDIDATE: Final = HEAD.pack(Attribute.USE_CANDIDATE, 0)
+_INTEGRITY_HEAD: Final = HEAD.pack(Attribute.MESSAGE_INTEGRITY, MAC_SIZE)
+_FINGERPRINT: Final = Struct(">II")
+_FINGERPRINT_HEAD: Final = Attribute.FINGERPRINT << 16 | 4
+_PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
+
+
+def binding_request(
+    transaction_id: bytes,
+    *,
+    username: str | bytes,
+    priority: int,
+    controlling: bool,
+    tie_breaker: int,
+    use_candidate: bool = False,
+    nomination: int | None = None,
+    key: Key,
+) -> bytes:
+    """A connectivity check (RFC 8445, 7.2.2): `username` is "theirs:ours", `key` that of their password."""
+    role = _ICE_CONTROLLING if controlling else _ICE_CONTROLLED
+    body = _username(username) + _PRIORITY_AND_ROLE.pack(_PRIORITY, 4, priority, role, 8, tie_breaker)
+    if use_candidate:
+        body += _USE_CANDIDATE
+    if nomination is not None:
+        body += _NOMINATION.pack(Attribute.NOMINATION, 4, nomination & 0xFFFFFF)
+    return _finish(_BINDING_REQUEST, transaction_id, body, key)
+
+
+def success(request: Stun, source: Address, key: Key | None) -> bytes:
+    """The success response to a request that came from `source`."""
+    method = request.method
+    number = _BINDING_SUCCESS if method is Method.BINDING else message_type(method, Class.SUCCESS)
+    # Only an IPv6 address is mixed with the transaction id; the others are the same each time.
+    mask = request.transaction_id if ":" in source[0] else b""
+    return _finish(number, request.transaction_id, _mapped_address(source, mask), key)
+
+
+def error(
+    request: Stun, code: int, reason: str, key: Key | None = None, unknown: Sequence[int] = ()
+) -> bytes:
+    """An error response; `unknown` are the attribute types that a 420 names."""
+    hundreds, rest = divmod(code, 100)
+    attributes = [(int(Attribute.ERROR_CODE), bytes((0, 0, hundreds, rest)) + reason.encode())]
+    if unknown:
+        attributes.append((int(Attribute.UNKNOWN_ATTRIBUTES), pack(f">{len(unknown)}H", *unknown)))
+    return build(request.method, Class.ERROR, request.transaction_id, attributes, key)
+
+
+def server_request(transaction_id: bytes) -> bytes:
+    """A plain Binding request to a STUN server."""
+    return _finish(_BINDING_REQUEST, transaction_id, b"", None)
+
+
+def build(
+    method: Method,
+    cls: Class,
+    transaction_id: bytes,
+    attributes: Sequence[tuple[int, bytes]],
+    key: Key | None = None,
+    fingerprint: bool = True,
+) -> bytes:
+    """Any message: the attributes in order, MESSAGE-INTEGRITY if there is a key, FINGERPRINT."""
+    body = b"".join(_attribute(kind, value) for kind, value in attributes)
+    return _finish(message_type(method, cls), transaction_id, body, key, fingerprint)
+
+
+def _finish(
+    number: int, transaction_id: bytes, body: bytes, key: Key | None, fingerprint: bool = True
+) -> bytes:
+    """Put header, proof and checksum to the attributes, each counted in the length it is computed over."""
+    length = len(body)
+    rest = COOKIE_BYTES + transaction_id + body
+    if key is not None:
+        length += INTEGRITY_SIZE
+        rest += _INTEGRITY_HEAD + key.mac(HEAD.pack(number, length) + rest)
+    if not fingerprint:
+        return HEAD.pack(number, length) + rest
+    message = HEAD.pack(number, length + FINGERPRINT_SIZE) + rest
+    return message + _FINGERPRINT.pack(_FINGERPRINT_HEAD, crc32(message) ^ FINGERPRINT_MASK)
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return HEAD.pack(kind, len(value)) + value + _PADDING[len(value) & 3]
+
+
+@lru_cache(maxsize=1024)  # A peer is checked under the same name all its life.
+def _username(username: str | bytes) -> bytes:
+    return _attribute(Attribute.USERNAME, username.encode() if isinstance(username, str) else username)
+
+
+@lru_cache(maxsize=1024)  # Nor do most peers ever come from elsewhere.
+def _mapped_address(source: Address, mask: bytes) -> bytes:
+    return _attribute(Attribute.XOR_MAPPED_ADDRESS, write_xor_address(source, mask))
