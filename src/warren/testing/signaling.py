@@ -160,8 +160,9 @@ class SimCarrier:
 
     async def publish(self, envelope: Envelope) -> None:
         """Send an envelope to the server and wait for its answer."""
-        data = envelope.serialize()
-        self.envelope_sent(data)
+        data, server = envelope.serialize(), self._server
+        if server.published is not None:
+            server.published(self, data)
         await self._reach_server()
         for time in self.up.draw(server.loop.time()):
             server.loop.call_at(time, server.arrived, data)
