@@ -1,0 +1,1 @@
+"""The signaling server: a core that routes (`relay`) and its gRPC engine (`service`, `grpc`)."""

@@ -1,0 +1,143 @@
+"""`warren signal`: run a signaling server."""
+
+import asyncio
+import logging
+import os
+import signal as signals
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from warren.cli.terminal import Terminal
+from warren.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from warren.server.grpc import SignalServer
+    from warren.server.tls import CertificateFiles
+
+__all__ = ["EXAMPLES", "signal"]
+
+EXAMPLES = (
+    "warren signal --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key privkey.pem",
+    "warren signal --listen 127.0.0.1:8080 --insecure",
+)
+
+REPORT_INTERVAL: Final = 60.0
+
+_log: Final = logging.getLogger(__name__)
+
+
+def signal(
+    listen: Annotated[
+        str, typer.Option("--listen", metavar="HOST:PORT", help="Where to listen; port 0: any that is free.")
+    ],
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls-cert",
+            metavar="FILE",
+            help="The certificate and its chain, in PEM; followed when it changes.",
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option("--tls-key", metavar="FILE", help="The private key of the certificate, in PEM."),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Do without TLS: everybody on the way sees who talks to whom.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write events to standard error as JSON objects, one a line.")
+    ] = False,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose", "-v", count=True, show_default=False, help="Tell more; twice: tell everything."
+        ),
+    ] = 0,
+) -> int:
+    """Run a signaling server: it carries sealed envelopes from key to key, and keeps none.
+
+    It serves until it gets SIGTERM or Ctrl-C; then it sends its clients away and ends within seconds.
+    """
+    files = _certificate_files(tls_cert, tls_key, insecure=insecure)
+    # gRPC's core writes a line for every client that fails a handshake, whoever reads the log.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    terminal = Terminal(as_json=as_json, verbose=verbose)
+    terminal.log_everything()
+    asyncio.run(_serve(listen, files, terminal))
+    return 0
+
+
+async def _serve(listen: str, files: "CertificateFiles | None", terminal: Terminal) -> None:
+    from warren.server.grpc import serve
+    from warren.server.log import adopt_grpc_log
+
+    adopt_grpc_log()
+    _allow_many_connections()
+    stop = asyncio.Event()
+    for number in (signals.SIGTERM, signals.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serve(listen, tls=files) as server:
+        _tell_listening(server, terminal)
+        while not stop.is_set():
+            try:
+                async with asyncio.timeout(REPORT_INTERVAL):
+                    await stop.wait()
+            except TimeoutError:
+                _report(server, terminal)
+        # Who asks twice does not want to wait.
+        for number in (signals.SIGTERM, signals.SIGINT):
+            asyncio.get_running_loop().remove_signal_handler(number)
+        terminal.event("sending the clients away", event="draining", subscriptions=server.relay.subscriptions)
+        await server.drain()
+        _report(server, terminal)
+    terminal.event("stopped", event="stopped")
+
+
+def _certificate_files(
+    certificate: Path | None, key: Path | None, *, insecure: bool
+) -> "CertificateFiles | None":
+    if insecure and (certificate or key):
+        raise ConfigurationError("--insecure means without TLS: give either it or --tls-cert and --tls-key")
+    if insecure:
+        return None
+    if certificate is None or key is None:
+        raise ConfigurationError(
+            "a server needs --tls-cert FILE and --tls-key FILE; --insecure serves without TLS, "
+            "which is for trying things out and for servers behind a proxy that does TLS"
+        )
+    from warren.server.tls import CertificateFiles
+
+    return CertificateFiles(certificate, key)
+
+
+def _tell_listening(server: "SignalServer", terminal: Terminal) -> None:
+    values = {"url": server.url, "host": server.address.host, "port": server.address.port}
+    terminal.event(f"listening: {server.url}", event="listening", **values)
+    if (certificate := server.certificate) is not None:
+        names = ", ".join(certificate.names) or "nobody (no subject alternative names)"
+        terminal.detail(
+            f"certificate {certificate.fingerprint} for {names}, "
+            f"valid until {certificate.expires:%Y-%m-%d %H:%M} UTC",
+            event="certificate",
+            names=certificate.names,
+            fingerprint=certificate.fingerprint,
+        )
+
+
+def _report(server: "SignalServer", terminal: Terminal) -> None:
+    relay = server.relay
+    live = {"subscriptions": relay.subscriptions, "keys": relay.keys, "connections": relay.connections}
+    words = ", ".join(f"{name} {count}" for name, count in (live | dict(relay.counts)).items())
+    terminal.detail(words, event="counts", **live, counts=dict(relay.counts))
+
+
+def _allow_many_connections() -> None:
+    try:
+        import resource
+    except ModuleNotFoundError:  # Not a Unix.
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
