@@ -73,7 +73,7 @@ def test_a_state_line_says_when_what_and_why() -> None:
 
 
 def test_a_path_line_shows_both_ends_and_the_round_trip() -> None:
-    assert report.path_text(PATH, elapsed=0.15, reason="selected") == (
+    assert report.path_text(PEER, PATH, elapsed=0.15, reason="selected") == (
         "   0.150 s  path          "
         "srflx 203.0.113.7:4242 -> host [2001:db8::5]:999, direct, round trip 12.3 ms"
     )
@@ -81,7 +81,8 @@ def test_a_path_line_shows_both_ends_and_the_round_trip() -> None:
 
 def test_a_lost_path_line_says_why() -> None:
     assert (
-        report.path_text(None, elapsed=9.0, reason="no answer") == "   9.000 s  path          none: no answer"
+        report.path_text(PEER, None, elapsed=9.0, reason="no answer")
+        == "   9.000 s  path          none: no answer"
     )
 
 

@@ -12,6 +12,7 @@ from warren.aio.session import Session
 from warren.cli.lines import read_lines, write_line
 from warren.cli.options import Common, Peer, Timeout, with_common
 from warren.cli.terminal import Terminal
+from warren.cli.watch import open_watched
 from warren.errors import NotConnected
 from warren.keys import PublicKey
 
@@ -49,7 +50,7 @@ def connect(
 async def _connect(
     node: Node, terminal: Terminal, *, peer: PublicKey, timeout: float | None, linger: float
 ) -> int:
-    async with terminal.session(node, peer) as session:
+    async with open_watched(node, peer, terminal) as session:
         await session.wait_connected(timeout)
         heard = asyncio.Event()
         async with asyncio.TaskGroup() as group:
@@ -57,7 +58,6 @@ async def _connect(
             await _send_lines(session, terminal)
             await _wait_for_silence(heard, linger)
             receiving.cancel()
-        terminal.drops(session.stats.drops, "of the session")
     return 0
 
 

@@ -11,7 +11,7 @@ import typer
 from warren.errors import ConfigurationError
 from warren.keys import PrivateKey
 
-__all__ = ["EXAMPLES", "genkey"]
+__all__ = ["EXAMPLES", "genkey", "write_key_file"]
 
 EXAMPLES: Final = (
     "warren genkey --out ~/.config/warren/key",
@@ -34,11 +34,16 @@ def genkey(
         _warn_if_others_can_read()
         print(key.encode())
         return
-    _write(out, key)
+    write_key_file(out, key)
     print(key.public)
 
 
-def _write(path: Path, key: PrivateKey) -> None:
+def write_key_file(path: Path, key: PrivateKey) -> None:
+    """Write a key to a new file that only we can read.
+
+    Raises:
+        ConfigurationError: there is such a file already, or it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # O_EXCL: a key that is in use is never written over; the mode counts from the first byte on.

@@ -12,8 +12,8 @@ from warren.aio.node import Node
 from warren.aio.session import Session
 from warren.cli.lines import write_line
 from warren.cli.options import Common, Timeout, parse_key, with_common
-from warren.cli.report import short
 from warren.cli.terminal import Terminal
+from warren.cli.watch import open_watched
 from warren.errors import NotConnected
 from warren.keys import PublicKey
 from warren.session.outputs import StateChanged
@@ -59,7 +59,7 @@ def listen(
         )
     allowed: Allow = frozenset(allow or ()) or anyone
     try:
-        return common.run(partial(_listen, allow=allowed, echo=echo, timeout=timeout), name_peers=True)
+        return common.run(partial(_listen, allow=allowed, echo=echo, timeout=timeout))
     except KeyboardInterrupt:  # How listening ends.
         return 0
 
@@ -84,7 +84,7 @@ async def _serve(
 ) -> None:
     if peer in node.sessions:  # It called twice before we got here.
         return
-    async with terminal.session(node, peer) as session:
+    async with open_watched(node, peer, terminal, name_peer=True) as session:
         answering = asyncio.create_task(_answer(session, echo=echo))
         try:
             async for event in session.events():
@@ -95,7 +95,6 @@ async def _serve(
         finally:
             answering.cancel()
             await asyncio.gather(answering, return_exceptions=True)
-        terminal.drops(session.stats.drops, f"of the session with {short(peer)}")
 
 
 async def _answer(session: Session, *, echo: bool) -> None:

@@ -6,17 +6,20 @@ import inspect
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import MISSING, dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Concatenate, Final, ParamSpec
 
 import typer
 
+from warren import signaling
 from warren.aio.node import Node
 from warren.cli import loop
 from warren.cli.terminal import Terminal
 from warren.errors import ConfigurationError, WarrenError
 from warren.keys import PrivateKey, PublicKey
 from warren.session.config import OVERLAY_INTERFACES, Config
+from warren.signaling.backend import SubscriptionChanged
 
 __all__ = ["INTERRUPTED", "Common", "Peer", "Timeout", "default_key_file", "parse_key", "with_common"]
 
@@ -112,13 +115,13 @@ class Common:
         ),
     ] = 0
 
-    def run(self, work: "Callable[[Node, Terminal], Awaitable[int]]", *, name_peers: bool = False) -> int:
+    def run(self, work: "Callable[[Node, Terminal], Awaitable[int]]") -> int:
         """Do the work with a node until it is done, fails, or is interrupted; returns the exit code.
 
         Raises:
             KeyboardInterrupt: Ctrl-C; the node has been closed.
         """
-        terminal = Terminal(as_json=self.as_json, verbose=self.verbose, name_peers=name_peers)
+        terminal = Terminal(as_json=self.as_json, verbose=self.verbose)
         terminal.log_everything()
         try:
             return loop.run(self._run(work, terminal))
@@ -137,8 +140,6 @@ class Common:
 
     @contextlib.asynccontextmanager
     async def _node(self, terminal: Terminal) -> AsyncIterator[Node]:
-        from warren import signaling
-
         key = self._private_key()
         if not self.signaling:
             raise ConfigurationError(
@@ -153,7 +154,7 @@ class Common:
         )
         backend = signaling.connect(*self.signaling)
         try:
-            unwatch = backend.watch(terminal.subscription_changed)
+            unwatch = backend.watch(partial(_tell_signaling, terminal))
             async with Node(key, backend, config=config) as node:
                 for item, why in node.left_out:
                     terminal.detail(
@@ -175,6 +176,18 @@ class Common:
                 f"there is no key file {path}: make one with `warren genkey --out {path}`"
             )
         return PrivateKey.load(path)
+
+
+def _tell_signaling(terminal: Terminal, change: SubscriptionChanged) -> None:
+    words = "signaling is live" if change.live else f"signaling: {change.reason}; trying again"
+    tell = terminal.detail if change.live else terminal.event
+    tell(
+        f"{words} ({change.backend})",
+        event="signaling",
+        live=change.live,
+        backend=change.backend,
+        reason=change.reason,
+    )
 
 
 def with_common(command: "Callable[Concatenate[Common, P], int]") -> Callable[..., int]:

@@ -13,8 +13,9 @@ import typer
 from warren.aio.node import Node
 from warren.aio.session import Session
 from warren.cli.options import INTERRUPTED, Common, Peer, Timeout, with_common
-from warren.cli.report import milliseconds, path_words
+from warren.cli.report import milliseconds, path_object, path_words
 from warren.cli.terminal import Terminal
+from warren.cli.watch import open_watched
 from warren.errors import NotConnected
 from warren.keys import PublicKey
 
@@ -113,7 +114,7 @@ def ping(
 
 
 async def _ping(node: Node, terminal: Terminal, *, peer: PublicKey, plan: _Plan, tally: Tally) -> int:
-    async with terminal.session(node, peer) as session:
+    async with open_watched(node, peer, terminal) as session:
         await session.wait_connected(plan.timeout)
         all_answered = asyncio.Event()
         try:
@@ -126,7 +127,6 @@ async def _ping(node: Node, terminal: Terminal, *, peer: PublicKey, plan: _Plan,
                 receiving.cancel()
         finally:
             _sum_up(terminal, peer, tally)
-        terminal.drops(session.stats.drops, "of the session")
     return 0 if tally.times else 1
 
 
@@ -152,7 +152,7 @@ async def _receive(
         if number is None:
             continue
         rtt, path = tally.times[number], session.path
-        way = f"; {path_words(path)}" if path else ""
+        way = f"; {path_words(path_object(session.peer, path))}" if path else ""
         terminal.result(
             f"{len(data)} bytes: number {number}, {milliseconds(rtt)}{way}",
             event="ping",

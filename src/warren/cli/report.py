@@ -1,5 +1,8 @@
 """What happens, as a line for people and as a JSON object for programs: functions without effects."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from warren.keys import PublicKey
 from warren.messages import Candidate
 from warren.session.outputs import Path, StateChanged
@@ -70,15 +73,16 @@ def state_text(change: StateChanged, *, opened_at: float) -> str:
     return f"{stamp(change.time - opened_at)}  {change.new.name:<12}  {change.reason}"
 
 
-def path_text(path: Path | None, *, elapsed: float, reason: str) -> str:
+def path_text(peer: PublicKey, path: Path | None, *, elapsed: float, reason: str) -> str:
     """Write a path as one line."""
-    return f"{stamp(elapsed)}  {'path':<12}  {path_words(path) if path else f'none: {reason}'}"
+    words = path_words(path_object(peer, path)) if path else f"none: {reason}"
+    return f"{stamp(elapsed)}  {'path':<12}  {words}"
 
 
-def path_words(path: Path) -> str:
-    """Say which way data takes, in words."""
-    ends = f"{_end(path.local)} -> {_end(path.remote)}"
-    return f"{ends}, {'relayed' if path.relayed else 'direct'}, round trip {milliseconds(path.rtt)}"
+def path_words(values: Mapping[str, Any]) -> str:
+    """Say which way data takes, in words, as a path object describes it."""
+    ends = f"{_end(values['local'])} -> {_end(values['remote'])}"
+    return f"{ends}, {'relayed' if values['relayed'] else 'direct'}, round trip {milliseconds(values['rtt'])}"
 
 
 def milliseconds(seconds: float) -> str:
@@ -91,6 +95,6 @@ def stamp(seconds: float) -> str:
     return f"{seconds:8.3f} s"
 
 
-def _end(candidate: Candidate) -> str:
-    address = f"[{candidate.address}]" if ":" in candidate.address else candidate.address
-    return f"{candidate.type.word} {address}:{candidate.port}"
+def _end(values: Mapping[str, Any]) -> str:
+    address = f"[{values['address']}]" if ":" in values["address"] else values["address"]
+    return f"{values['type']} {address}:{values['port']}"

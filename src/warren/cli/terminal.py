@@ -1,21 +1,10 @@
 """Terminal: where a command's events go, as text or as JSON, one line each on standard error."""
 
-import asyncio
 import json
 import logging
 import sys
-import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Final, TextIO, assert_never
-
-from warren.aio.node import Node
-from warren.aio.session import Session
-from warren.cli import report
-from warren.keys import PublicKey
-from warren.session.outputs import PathChanged, StateChanged
-from warren.session.state import State
-from warren.signaling.backend import SubscriptionChanged
+from collections.abc import Mapping
+from typing import Final, TextIO
 
 __all__ = ["Terminal"]
 
@@ -38,7 +27,6 @@ class Terminal:
     Args:
         as_json: write JSON objects instead of text.
         verbose: 0 the events, 1 what helps to find faults, 2 everything that is logged.
-        name_peers: begin each line of text with the peer it is about.
     """
 
     def __init__(
@@ -46,12 +34,10 @@ class Terminal:
         *,
         as_json: bool = False,
         verbose: int = 0,
-        name_peers: bool = False,
         stream: TextIO | None = None,
     ) -> None:
         self.as_json = as_json
         self.verbose = verbose
-        self._name_peers = name_peers
         self._stream = stream or sys.stderr
 
     def event(self, text: str, **values: object) -> None:
@@ -77,24 +63,6 @@ class Terminal:
         if self.verbose:
             self.event(text, **values)
 
-    def subscription_changed(self, change: SubscriptionChanged) -> None:
-        """Tell that signaling is there, or is not: a listener for `Backend.watch`."""
-        words = "signaling is live" if change.live else f"signaling: {change.reason}; trying again"
-        values = {"live": change.live, "backend": change.backend, "reason": change.reason}
-        tell = self.detail if change.live else self.event
-        tell(f"{words} ({change.backend})", event="signaling", **values)
-
-    @asynccontextmanager
-    async def session(self, node: Node, peer: PublicKey) -> AsyncIterator[Session]:
-        """Open a session and tell what happens to it, its closing included."""
-        async with node.open(peer) as session:
-            watching = asyncio.get_running_loop().create_task(self._watch(session))
-            try:
-                yield session
-            finally:
-                session.close()  # Ends the events, and so the watching.
-                await watching
-
     def drops(self, drops: Mapping[str, int], whose: str) -> None:
         """Tell what was dropped, where somebody wants to know and there is something."""
         if drops:
@@ -105,37 +73,8 @@ class Terminal:
         """Let the library's log lines go the same way, as many as `verbose` says."""
         logger = logging.getLogger("warren")
         logger.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(self.verbose, 2)])
-        logger.addHandler(_LogHandler(self))
+        logger.handlers = [_LogHandler(self)]
         logger.propagate = False
-
-    async def _watch(self, session: Session) -> None:
-        for change in session.history:
-            self._state(session, change)
-        async for event in session.events():
-            match event:
-                case StateChanged():
-                    self._state(session, event)
-                case PathChanged():
-                    self._path(session, event)
-                case _:
-                    assert_never(event)
-
-    def _state(self, session: Session, change: StateChanged) -> None:
-        if change.old is change.new is State.IDLE and not (self.as_json or self.verbose):
-            return  # The back-off timer: nothing new for the eye.
-        now = asyncio.get_running_loop().time()
-        values = report.state_object(
-            session.peer, change, opened_at=session.opened_at, time=time.time() - (now - change.time)
-        )
-        self.event(self._about(session, report.state_text(change, opened_at=session.opened_at)), **values)
-
-    def _path(self, session: Session, change: PathChanged) -> None:
-        elapsed = change.time - session.opened_at
-        text = report.path_text(change.path, elapsed=elapsed, reason=change.reason)
-        self.event(self._about(session, text), **report.path_object(session.peer, change.path))
-
-    def _about(self, session: Session, text: str) -> str:
-        return f"{report.short(session.peer)} {text}" if self._name_peers else text
 
     def _write(self, line: str) -> None:
         if not self.as_json and self._stream.isatty():

@@ -1,0 +1,166 @@
+"""`warren demo`: everything at work, on this machine, in a few seconds."""
+
+import asyncio
+import json
+import sys
+import tempfile
+from asyncio.subprocess import Process
+from collections import deque
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from warren.cli import loop
+from warren.cli.children import Line, running, warren_command
+from warren.cli.genkey import write_key_file
+from warren.cli.report import path_words, short, stamp
+from warren.cli.stage import Place, Stage, set_up
+from warren.errors import WarrenError
+from warren.keys import PrivateKey, PublicKey
+
+__all__ = ["EXAMPLES", "demo"]
+
+EXAMPLES: Final = ("warren demo", "sudo warren demo    (with NATs in network namespaces; Linux, ip and nft)")
+
+TIME_LIMIT: Final = 20.0
+GREETING: Final = "hello, bob"
+
+
+class DemoFailed(WarrenError):
+    """Something in the demonstration did not happen; the text says what."""
+
+
+def demo(
+    loopback: Annotated[
+        bool, typer.Option("--loopback", help="Do without network namespaces even where they can be had.")
+    ] = False,
+) -> int:
+    """Show it all at work: a signaling server and two peers, as separate processes on this machine.
+
+    Each peer is put behind a NAT of its own where that may be done (root on Linux, with ip and nft), otherwise
+    both use loopback. It takes a few seconds, leaves nothing behind, and exits with 0 only if data went across.
+    """
+    with set_up(loopback=loopback) as stage, tempfile.TemporaryDirectory(prefix="warren-demo-") as folder:
+        return loop.run(_play(stage, Path(folder)))
+
+
+async def _play(stage: Stage, folder: Path) -> int:
+    play = _Play(stage, folder)
+    try:
+        async with asyncio.timeout(TIME_LIMIT), AsyncExitStack() as stack:
+            await play.run(stack)
+    except TimeoutError:
+        raise DemoFailed(f"not done after {TIME_LIMIT:g} s{play.complaint}") from None
+    return 0
+
+
+@dataclass(slots=True)
+class _Play:
+    stage: Stage
+    folder: Path
+    heard: asyncio.Queue[Line] = field(default_factory=asyncio.Queue)
+    complaints: deque[str] = field(default_factory=lambda: deque(maxlen=3))
+    begun: float | None = None
+    """When the first state change was told (seconds since 1970): the zero of all times shown."""
+    elapsed: float = 0.0
+    """How long alice's session took to be connected."""
+
+    async def run(self, stack: AsyncExitStack) -> None:
+        """Begin with the servers; done when alice has got back what she sent to bob."""
+        stage, alice, bob = self.stage, self._make_key("alice"), self._make_key("bob")
+        signaling = await self._start_servers(stack)
+        print(
+            "Two peers, each knowing only the other's public key, find a path to one another.",
+            stage.words,
+            f"  alice    {short(alice)} {stage.alice.words}",
+            f"  bob      {short(bob)} {stage.bob.words}",
+            f"  server   {signaling}: carries sealed messages between them until they have a path",
+            *(f"  server   stun:{server}: tells a peer how the internet sees it" for server in stage.stun),
+            "",
+            "Bob waits for calls (`warren listen --allow ALICE --echo`); alice calls (`warren connect BOB`).",
+            sep="\n",
+            flush=True,
+        )
+        options = ["--json", "--signaling", signaling, *(f"--stun=stun:{server}" for server in stage.stun)]
+        await self._start(stack, "bob", stage.bob, "listen", f"--allow={alice}", "--echo", *options)
+        await self._until("bob", "listening")
+        process = await self._start(stack, "alice", stage.alice, "connect", str(bob), *options)
+        assert process.stdin is not None
+        process.stdin.write(f"{GREETING}\n".encode())
+        await self._until("alice", "stdout")
+        print(
+            f"\nIt works: connected {self.elapsed:.3f} s after alice began, and data went there and back. The",
+            "servers carried none of it. warren does not encrypt what is sent: carry WireGuard, QUIC or DTLS.",
+            sep="\n",
+        )
+
+    async def _start_servers(self, stack: AsyncExitStack) -> str:
+        stage = self.stage
+        listen = ("signal", "--listen", f"{stage.host}:0", "--insecure", "--json")
+        await self._start(stack, "server", stage.internet, *listen)
+        port = (await self._until("server", "listening"))["port"]
+        if stage.stun:
+            command = [sys.executable, "-m", "warren.cli.stun_server", *stage.stun]
+            await stack.enter_async_context(running("stun", [*stage.internet.prefix, *command], self.heard))
+            await self._until("stun", "stdout")
+        return f"grpc://{stage.host}:{port}?insecure=true"
+
+    async def _start(self, stack: AsyncExitStack, name: str, place: Place, *arguments: str) -> Process:
+        command = [*place.prefix, *warren_command(*arguments)]
+        if (key := self.folder / name).exists():
+            command += [*place.options, f"--key={key}"]
+        return await stack.enter_async_context(running(name, command, self.heard))
+
+    def _make_key(self, name: str) -> PublicKey:
+        key = PrivateKey.generate()
+        write_key_file(self.folder / name, key)
+        return key.public
+
+    async def _until(self, name: str, event: str) -> dict[str, Any]:
+        """Tell all that is heard until this process says this; returns what it says."""
+        while True:
+            line = await self.heard.get()
+            values = self._tell(line)
+            if (line.name, values["event"]) == (name, event):
+                return values
+
+    def _tell(self, line: Line) -> dict[str, Any]:
+        if line.text is None:
+            raise DemoFailed(f"{line.name} ended too early{self.complaint}")
+        if line.stream == "stdout":
+            if line.name in ("alice", "bob"):
+                self._tell_line(line.name, "received", repr(line.text))
+            return {"event": "stdout"}
+        try:
+            values: dict[str, Any] = json.loads(line.text)
+        except ValueError:
+            self.complaints.append(f"{line.name}: {line.text}")
+            return {"event": "unknown"}
+        match values["event"]:
+            case "state":
+                self._tell_state(line.name, values)
+            case "path" if values["local"]:
+                self._tell_line(line.name, "path", path_words(values))
+            case "error":
+                raise DemoFailed(f"{line.name}: {values['reason']}")
+            case "signaling" if not values["live"]:
+                self.complaints.append(f"{line.name}: {values['reason']}")
+        return values
+
+    def _tell_state(self, name: str, values: dict[str, Any]) -> None:
+        self.begun = self.begun or values["time"]
+        if name == "alice" and values["to"] == "CONNECTED":
+            self.elapsed = values["elapsed"]
+        self._tell_line(name, values["to"], values["reason"], values["time"])
+
+    def _tell_line(self, name: str, what: str, words: str, time: float | None = None) -> None:
+        when = "" if time is None or self.begun is None else stamp(time - self.begun)
+        print(f"{when:>10}  {name:<6} {what:<13} {words}", flush=True)
+
+    @property
+    def complaint(self) -> str:
+        """What a process said that was no event: usually why it could not go on."""
+        return f"; {'; '.join(self.complaints)}" if self.complaints else ""
