@@ -3,12 +3,15 @@
 from collections import Counter
 
 from warren.ice import stun, timing
+from warren.ice.attempt import Attempt
 from warren.ice.candidate import LocalCandidate
+from warren.ice.early import EarlyCheck, EarlyChecks
 from warren.ice.outputs import AgentOutput
 from warren.ice.report import PairReport, SelectedPair
+from warren.ice.side import Side
 from warren.ice.timing import Pacer
 from warren.ice.transaction import Owner, Transaction, Transactions
-from warren.ice.transport import Address, Base, Route
+from warren.ice.transport import Address, Base, Route, Transmit
 from warren.messages import Candidate, Credentials
 from warren.sansio import Dice
 
@@ -17,6 +20,8 @@ __all__ = ["Agent"]
 
 class Agent:
     """Finds and keeps the best working pair of addresses between us and one peer, for one generation."""
+
+    __slots__ = ("_attempt", "_closed", "_early", "_side")
 
     def __init__(
         self,
@@ -33,85 +38,207 @@ class Agent:
         consent_timeout: float = timing.CONSENT_TIMEOUT,
         renomination: bool = False,
     ) -> None:
-        self.controlling = controlling
+        self._side = Side(
+            controlling=controlling,
+            local=local,
+            tie_breaker=tie_breaker,
+            transactions=transactions,
+            pacer=pacer,
+            dice=dice,
+            owner=owner,
+            loopback=loopback,
+            patience=patience,
+            consent_timeout=consent_timeout,
+            renomination=renomination,
+        )
+        self._early = EarlyChecks()
+        self._attempt: Attempt | None = None
+        self._closed = False
+
+    # What can be read
+
+    @property
+    def controlling(self) -> bool:
         """Our role now; a role conflict can change it (RFC 8445, 7.3.1.1)."""
-        self.drops: Counter[str] = Counter()
+        return self._side.controlling
+
+    @property
+    def drops(self) -> Counter[str]:
         """What the peer sent that was of no use, by reason."""
-        self.valid = False
+        return self._side.drops
+
+    @property
+    def valid(self) -> bool:
         """Whether a check of ours with the present remote credentials was answered."""
-        self.authenticated = False
+        return self._attempt is not None and self._attempt.valid
+
+    @property
+    def authenticated(self) -> bool:
         """Whether an authenticated packet under the present remote credentials ever came."""
-        self.route: Route | None = None
+        return self._attempt is not None and self._attempt.authenticated
+
+    @property
+    def route(self) -> Route | None:
         """Where data goes; another object when the path changes, None while nothing works."""
+        attempt = self._attempt
+        return None if attempt is None else attempt.route
 
     @property
     def selected(self) -> SelectedPair | None:
         """The chosen pair, once there is one."""
-        raise NotImplementedError
+        return None if self._attempt is None else self._attempt.selected
 
     def pair_reports(self) -> tuple[PairReport, ...]:
         """Every pair as it stands, best first."""
-        raise NotImplementedError
+        return () if self._attempt is None else self._attempt.reports()
+
+    # Our candidates
 
     def add_local(self, candidate: LocalCandidate, now: float) -> None:
         """An address of ours is there; what is known already is ignored."""
-        raise NotImplementedError
+        if self._side.addresses.add(candidate) and self._attempt is not None:
+            self._attempt.local_added(candidate, now)
 
     def end_local(self, now: float) -> None:
         """No more addresses of ours will come in this generation."""
-        raise NotImplementedError
+        self._side.ended = True
+        if self._attempt is not None:
+            self._attempt.ended(now)
 
     def remove_base(self, base: Base, now: float) -> None:
         """A local transport is gone: its pairs fail."""
-        raise NotImplementedError
+        self._side.addresses.remove(base)
+        self._early.forget_base(base)
+        if self._attempt is not None:
+            self._attempt.base_removed(base, now)
+
+    # The peer's description
 
     def set_remote(self, remote: Credentials, now: float) -> None:
         """Take the peer's credentials; other ones than before forget all that was known of the peer."""
-        raise NotImplementedError
+        old = self._attempt
+        if self._closed or (old is not None and _same(old.remote, remote)):
+            return
+        if old is not None:
+            old.close()
+        self._attempt = attempt = Attempt(self._side, remote)
+        # RFC 8445, 7.3: the peer's checks may come before its credentials; what they began goes on here.
+        for check in self._early.take(remote.ufrag):
+            attempt.request_received(check.base, check.source, check.priority, check.nomination, now)
 
     def add_remote(self, candidate: Candidate, now: float) -> None:
-        """Take a candidate of the peer; known, hostile and superfluous ones are dropped and counted."""
-        raise NotImplementedError
+        """Take a candidate of the peer; known, hostile and superfluous ones are dropped and counted.
+
+        It belongs to the credentials set last; without any it is dropped too.
+        """
+        if self._attempt is None:
+            self._side.drops["candidate-without-credentials"] += 1
+        else:
+            self._attempt.remote_added(candidate, now)
 
     def end_remote(self, now: float) -> None:
-        """The peer has said that no more candidates will come."""
-        raise NotImplementedError
+        """The peer has said that no more candidates will come with the present credentials."""
+        if self._attempt is not None:
+            self._attempt.remote_ended = True
+            self._attempt.ended(now)
 
     def peer_is_warren(self, now: float) -> None:
         """The peer speaks field 100: its nominations and ours carry values."""
-        raise NotImplementedError
+        self._side.renomination = True
+
+    # Packets
 
     def verify(self, request: stun.Stun) -> bool:
         """Say whether the request was made with our password."""
-        raise NotImplementedError
+        return stun.verify(request, self._side.key)
 
     def request_received(self, request: stun.Stun, base: Base, source: Address, now: float) -> None:
         """Take a verified check of the peer: answer it, and learn from it."""
-        raise NotImplementedError
+        side = self._side
+        if self._closed:
+            return
+        if request.unknown_required:
+            side.drops["request-unknown-attribute"] += 1
+            unknown = request.unknown_required
+            data = stun.error(request, 420, "Unknown Attribute", side.key, unknown)
+            side.outputs.append(Transmit(base, source, data))
+            return
+        if self._conflicts(request, now):
+            side.drops["request-role-conflict"] += 1
+            data = stun.error(request, 487, "Role Conflict", side.key)
+            side.outputs.append(Transmit(base, source, data))
+            return
+        side.outputs.append(Transmit(base, source, stun.success(request, source, side.key)))
+        nomination = request.nomination
+        if nomination is None:
+            nomination = 0 if request.use_candidate else -1
+        parts = request.username_parts
+        ufrag = parts[1] if parts is not None else ""
+        attempt = self._attempt
+        if attempt is not None and attempt.remote.ufrag == ufrag:
+            attempt.request_received(base, source, request.priority, nomination, now)
+        elif not self._early.keep(ufrag, EarlyCheck(base, source, request.priority, nomination)):
+            side.drops["early-checks-full"] += 1
+
+    def _conflicts(self, request: stun.Stun, now: float) -> bool:
+        """Whether both want the same role and it is the peer that must give way (RFC 8445, 7.3.1.1)."""
+        controlling = self._side.controlling
+        theirs = request.controlling if controlling else request.controlled
+        if theirs is None:
+            return False
+        # The larger tie-breaker controls, ours where they are equal.
+        if controlling == (self._side.tie_breaker >= theirs):
+            return True
+        if self._attempt is None:
+            self._side.controlling = not controlling
+        else:
+            self._attempt.switch_role(controlling=not controlling, now=now)
+        return False
 
     def response_received(
         self, transaction: Transaction, response: stun.Stun, source: Address, base: Base, now: float
     ) -> None:
         """Take a response to a check of ours; its integrity is verified here."""
-        raise NotImplementedError
+        if self._attempt is None or transaction.key is None:
+            return
+        if not stun.verify(response, transaction.key):
+            # The transaction goes on: anybody could have sent this.
+            self._side.drops["response-bad-integrity"] += 1
+            return
+        self._attempt.response_received(transaction, response, source, base, now)
+
+    # The path
 
     def suspect(self, reason: str, now: float) -> None:
         """Doubt the selected pair: probe every pair that ever worked, now."""
-        raise NotImplementedError
+        if self._attempt is not None:
+            self._attempt.suspect(reason, now)
 
     def close(self, now: float) -> None:
         """Forget everything; nothing is sent and no timer runs any more."""
-        raise NotImplementedError
+        self._closed = True
+        if self._attempt is not None:
+            self._attempt.close()
+
+    # The machine
 
     @property
     def deadline(self) -> float | None:
         """When `tick` wants to be called, or None; looking has no effect."""
-        raise NotImplementedError
+        return None if self._attempt is None else self._attempt.deadline
 
     def tick(self, now: float) -> None:
-        """Do what has become due."""
-        raise NotImplementedError
+        """Do what has become due; calling early or late is harmless."""
+        if self._attempt is not None:
+            self._attempt.tick(now)
 
     def outputs(self) -> list[AgentOutput]:
         """Hand over what is to be done or told since the last call, in order."""
-        raise NotImplementedError
+        outputs = self._side.outputs
+        if outputs:
+            self._side.outputs = []
+        return outputs
+
+
+def _same(one: Credentials, other: Credentials) -> bool:
+    return one.ufrag == other.ufrag and one.pwd == other.pwd

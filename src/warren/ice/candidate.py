@@ -5,8 +5,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
-from warren.ice.transport import Address, Base
-from warren.messages import Candidate, CandidateType, NetworkType
+from warren.ice.transport import Base
+from warren.messages import Candidate, CandidateType
 
 __all__ = [
     "TYPE_PREFERENCE",
@@ -17,7 +17,6 @@ __all__ = [
     "peer_reflexive_priority",
     "priority",
     "refuse",
-    "remote_address",
 ]
 
 # RFC 8445, 5.1.2.2.
@@ -27,9 +26,6 @@ TYPE_PREFERENCE: Final = {
     CandidateType.SERVER_REFLEXIVE: 100,
     CandidateType.RELAY: 0,
 }
-
-_UDP: Final = frozenset({NetworkType.UDP4, NetworkType.UDP6})
-_IPV6: Final = frozenset({NetworkType.UDP6, NetworkType.TCP6})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,7 @@ def local_preference(index: int, *, is_ipv6: bool) -> int:
 
 
 def peer_reflexive_priority(candidate_priority: int) -> int:
-    """Say what PRIORITY a check from this local candidate carries: as if it were peer reflexive (RFC 8445, 7.1.1)."""
+    """Say what PRIORITY a check from a local candidate carries: a peer-reflexive one (RFC 8445, 7.1.1)."""
     return TYPE_PREFERENCE[CandidateType.PEER_REFLEXIVE] << 24 | candidate_priority & 0xFFFFFF
 
 
@@ -69,47 +65,35 @@ def foundation(type: CandidateType, base: Base, server: str = "") -> str:
     return str(zlib.crc32(f"{type.name}|{base.address}|{base.protocol}|{server}".encode()))
 
 
-def remote_address(candidate: Candidate) -> Address:
-    """Spell the candidate's address the way packets' sources are spelled; ValueError if it is no IP literal."""
-    return str(ipaddress.ip_address(candidate.address)), candidate.port
-
-
 def refuse(candidate: Candidate, *, loopback: bool) -> str | None:
     """Say why a peer's candidate must not be checked, as a word for a counter, or None if it may be.
 
     A candidate is a request to send packets somewhere: what can only be a mistake or harm is left alone.
     """
-    try:
-        address = ipaddress.ip_address(candidate.address)
-    except ValueError:
-        return "candidate-address"
-    if candidate.type not in TYPE_PREFERENCE:
-        return "candidate-type"
-    if candidate.network not in _UDP:
-        return "candidate-transport"
-    if (address.version == 6) != (candidate.network in _IPV6):
-        return "candidate-family"
+    if candidate.network.is_tcp:
+        return "candidate-tcp"
     if candidate.component != 1:
         return "candidate-component"
-    if not 0 < candidate.port < 65536:
-        return "candidate-port"
-    return _refuse_address(address, loopback=loopback)
-
-
-def _refuse_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address, *, loopback: bool) -> str | None:
+    address = ipaddress.ip_address(candidate.address)
     if address.is_loopback:
         return None if loopback else "candidate-loopback"
     if address.is_multicast:
         return "candidate-multicast"
     if isinstance(address, ipaddress.IPv6Address):
-        # A mapped address is IPv4 in disguise and would pass the rules for IPv4 unseen.
-        if address.ipv4_mapped is not None:
-            return "candidate-mapped"
-        # Means nothing without a scope, and a peer cannot know the names of our interfaces.
-        if address.is_link_local or address.scope_id is not None:
-            return "candidate-link-local"
-        return "candidate-unspecified" if address.is_unspecified else None
+        return _refuse_ipv6(address)
     # 0.0.0.0/8 is "this host", 240.0.0.0/4 ends in the limited broadcast (RFC 6890).
     if address.packed[0] == 0:
         return "candidate-unspecified"
     return "candidate-reserved" if address.packed[0] >= 240 else None
+
+
+def _refuse_ipv6(address: ipaddress.IPv6Address) -> str | None:
+    if address.is_unspecified:
+        return "candidate-unspecified"
+    # IPv4 in disguise would pass the rules for IPv4 unseen.
+    if address.ipv4_mapped is not None:
+        return "candidate-mapped"
+    # Means nothing without a scope, and a peer cannot know the names of our interfaces.
+    if address.is_link_local or address.scope_id is not None:
+        return "candidate-link-local"
+    return None

@@ -1,0 +1,78 @@
+"""Consent freshness: whether the peer still wants to hear from us over the selected pair (RFC 7675)."""
+
+from enum import Enum
+from typing import Final
+
+from warren.ice.timing import CONSENT_INTERVAL
+from warren.sansio import Dice
+
+__all__ = ["Consent", "Verdict"]
+
+MIN_WAIT: Final = 1.0
+PROBE_INTERVAL: Final = 0.5  # ours: every pair that ever worked is asked so often while the path is suspect.
+
+
+class Verdict(Enum):
+    """What is to be done when consent is due."""
+
+    NOTHING = "nothing"
+    CHECK = "check the selected pair"
+    SUSPECT = "the second answer in a row is missing"
+    PROBE = "check every pair that ever worked"
+    LOST = "nobody answered for too long"
+
+
+class Consent:
+    """The timer of one selected path: resting, waiting for an answer, or suspect.
+
+    A check every 4-6 s; without an answer after max(1 s, 3 round trips) another at once; the second miss in
+    a row makes the path suspect, and `timeout` seconds later consent is lost.
+    """
+
+    __slots__ = ("_dice", "_lost_at", "_misses", "_timeout", "_waiting", "due")
+
+    def __init__(self, *, dice: Dice, timeout: float) -> None:
+        self._dice = dice
+        self._timeout = timeout
+        self._waiting = False
+        self._misses = 0
+        self._lost_at: float | None = None
+        self.due: float | None = None
+        """When `tick` has something to say; None before `rest`."""
+
+    @property
+    def suspect(self) -> bool:
+        """Whether answers are missing on the selected pair."""
+        return self._lost_at is not None
+
+    def rest(self, now: float) -> None:
+        """All is well, because a path was just chosen or an answer came: the next check is drawn anew."""
+        self._waiting = False
+        self._misses = 0
+        self._lost_at = None
+        self.due = now + self._dice.uniform(*CONSENT_INTERVAL)
+
+    def doubt(self, now: float) -> None:
+        """Become suspect now; what was suspect before stays so since then."""
+        if self._lost_at is None:
+            self._lost_at = now + self._timeout
+        self.due = min(now + PROBE_INTERVAL, self._lost_at)
+
+    def tick(self, now: float, rtt: float) -> Verdict:
+        """Say what has become due; `rtt` is that of the selected pair."""
+        if self.due is None or now < self.due:
+            return Verdict.NOTHING
+        if self._lost_at is not None:
+            if now >= self._lost_at:
+                self.due = None
+                return Verdict.LOST
+            self.doubt(now)
+            return Verdict.PROBE
+        if self._waiting:
+            self._misses += 1
+            if self._misses >= 2:
+                self.doubt(now)
+                return Verdict.SUSPECT
+        self._waiting = True
+        self.due = now + max(MIN_WAIT, 3 * rtt)
+        return Verdict.CHECK

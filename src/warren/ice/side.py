@@ -1,0 +1,73 @@
+"""Our side of one generation: what lasts, whatever becomes known of the peer."""
+
+from collections import Counter
+
+from warren.ice import stun
+from warren.ice.addresses import LocalAddresses
+from warren.ice.budget import Budget
+from warren.ice.outputs import AgentOutput
+from warren.ice.timing import Pacer
+from warren.ice.transaction import Owner, Transactions
+from warren.messages import Credentials
+from warren.sansio import Dice
+
+__all__ = ["Side"]
+
+
+class Side:
+    """Our credentials, role, addresses and means; shared by the agent and its attempts."""
+
+    __slots__ = (
+        "addresses",
+        "budget",
+        "consent_timeout",
+        "controlling",
+        "dice",
+        "drops",
+        "ended",
+        "key",
+        "loopback",
+        "outputs",
+        "owner",
+        "pacer",
+        "patience",
+        "renomination",
+        "tie_breaker",
+        "transactions",
+        "ufrag",
+    )
+
+    def __init__(
+        self,
+        *,
+        controlling: bool,
+        local: Credentials,
+        tie_breaker: int,
+        transactions: Transactions,
+        pacer: Pacer,
+        dice: Dice,
+        owner: Owner,
+        loopback: bool,
+        patience: float,
+        consent_timeout: float,
+        renomination: bool,
+    ) -> None:
+        self.controlling = controlling
+        self.ufrag = local.ufrag
+        self.key = stun.prepare_key(local.pwd)
+        self.tie_breaker = tie_breaker
+        self.transactions = transactions
+        self.pacer = pacer
+        self.dice = dice
+        self.owner = owner
+        self.loopback = loopback
+        self.patience = patience
+        self.consent_timeout = consent_timeout
+        self.renomination = renomination
+        """Whether the peer knows nominations with values."""
+        self.addresses = LocalAddresses()
+        self.ended = False
+        """Whether no more addresses of ours will come."""
+        self.budget = Budget()
+        self.drops: Counter[str] = Counter()
+        self.outputs: list[AgentOutput] = []

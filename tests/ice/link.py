@@ -1,0 +1,254 @@
+"""Two agents and what lies between them, by numbers: a virtual clock, delays, NATs and losses."""
+
+import heapq
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from warren.ice import stun
+from warren.ice.agent import Agent
+from warren.ice.candidate import LocalCandidate, foundation, local_preference, priority
+from warren.ice.outputs import AgentOutput
+from warren.ice.timing import Pacer
+from warren.ice.transaction import Transaction, Transactions
+from warren.ice.transport import Address, Base, Transmit
+from warren.messages import Candidate, CandidateType, Credentials, NetworkType
+
+HOST, SRFLX = CandidateType.HOST, CandidateType.SERVER_REFLEXIVE
+
+
+def candidate(type: CandidateType, address: str, port: int, index: int = 0) -> Candidate:
+    """A candidate with the priority that its type and the interface's index give."""
+    ipv6 = ":" in address
+    return Candidate(
+        type=type,
+        network=NetworkType.UDP6 if ipv6 else NetworkType.UDP4,
+        address=address,
+        port=port,
+        priority=priority(type, local_preference(index, is_ipv6=ipv6)),
+        foundation=foundation(type, Base(address, port)),
+    )
+
+
+def host(base: Base, index: int = 0) -> LocalCandidate:
+    """The host candidate of a base."""
+    return LocalCandidate(candidate(HOST, base.address, base.port, index), base)
+
+
+def srflx(base: Base, public: Address, index: int = 0) -> LocalCandidate:
+    """What a STUN server saw of a base."""
+    return LocalCandidate(candidate(SRFLX, *public, index), base)
+
+
+@dataclass(eq=False)
+class Nat:
+    """A NAT with one public address: keeps ports; lets in only what `strict` allows."""
+
+    public: str
+    strict: bool = True
+    symmetric: bool = False
+    mappings: dict[object, tuple[Base, Address]] = field(default_factory=dict)
+    sent: set[tuple[Address, Address]] = field(default_factory=set)
+    next_port: int = 40000
+
+    def outgoing(self, base: Base, destination: Address) -> Address:
+        """Where the packet seems to come from outside."""
+        key: object = (base, destination) if self.symmetric else base
+        if key not in self.mappings:
+            port = base.port
+            if self.symmetric:
+                port, self.next_port = self.next_port, self.next_port + 1
+            self.mappings[key] = (base, (self.public, port))
+        public = self.mappings[key][1]
+        self.sent.add((public, destination))
+        return public
+
+    def incoming(self, source: Address, destination: Address) -> Base | None:
+        """Which base the packet reaches, if any."""
+        for base, public in self.mappings.values():
+            if public == destination and (not self.strict or (public, source) in self.sent):
+                return base
+        return None
+
+
+class Peer:
+    """One agent with its bases, as a session would hold it; owns the agent's transactions."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        controlling: bool,
+        bases: list[Base],
+        nat: Nat | None = None,
+        seed: int = 1,
+        pacer: Pacer | None = None,
+        patience: float = 39.5,
+        consent_timeout: float = 5.0,
+        renomination: bool = True,
+        tie_breaker: int | None = None,
+    ) -> None:
+        self.name = name
+        self.bases = bases
+        self.nat = nat
+        self.dice = random.Random(f"{name}{seed}")
+        self.credentials = Credentials(f"ufrag{name}", f"password{name}".ljust(24, "x"))
+        self.transactions = Transactions(self.dice)
+        self.agent = Agent(
+            controlling=controlling,
+            local=self.credentials,
+            tie_breaker=self.dice.getrandbits(64) if tie_breaker is None else tie_breaker,
+            transactions=self.transactions,
+            pacer=pacer or Pacer(),
+            dice=self.dice,
+            owner=self,
+            loopback=False,
+            patience=patience,
+            consent_timeout=consent_timeout,
+            renomination=renomination,
+        )
+        self.told: list[tuple[float, AgentOutput]] = []
+        """Everything but Transmit, with its time."""
+
+    def response_received(
+        self, transaction: Transaction, response: stun.Stun, source: Address, base: Base, now: float
+    ) -> None:
+        self.agent.response_received(transaction, response, source, base, now)
+
+    def datagram_received(self, data: bytes, source: Address, base: Base, now: float) -> None:
+        """What a node does with a packet."""
+        packet = stun.parse(data)
+        if packet.cls is stun.Class.REQUEST:
+            parts = packet.username_parts
+            if parts is not None and parts[0] == self.credentials.ufrag and self.agent.verify(packet):
+                self.agent.request_received(packet, base, source, now)
+        else:
+            transaction = self.transactions.get(packet.transaction_id)
+            if transaction is not None:
+                transaction.owner.response_received(transaction, packet, source, base, now)
+
+    def when(self, kind: type[object]) -> list[float]:
+        """The times at which it told this."""
+        return [now for now, output in self.told if isinstance(output, kind)]
+
+    def all(self, kind: type[object]) -> list[object]:
+        """What of this kind it told."""
+        return [output for _, output in self.told if isinstance(output, kind)]
+
+
+@dataclass(frozen=True)
+class Packet:
+    """One datagram on its way, for filters and for asking later."""
+
+    now: float
+    sender: Peer
+    base: Base
+    source: Address
+    destination: Address
+    data: bytes
+
+    @property
+    def stun(self) -> stun.Stun:
+        return stun.parse(self.data)
+
+    @property
+    def is_request(self) -> bool:
+        return self.stun.cls is stun.Class.REQUEST
+
+
+class Link:
+    """Carries datagrams between peers with a delay; whatever `drop` says is lost."""
+
+    def __init__(self, *peers: Peer, delay: float = 0.020) -> None:
+        self.peers = list(peers)
+        self.delay = delay
+        self.now = 0.0
+        self.drop: Callable[[Packet], bool] = lambda packet: False
+        self.packets: list[Packet] = []
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._sequence = 0
+
+    def at(self, when: float, action: Callable[[], object]) -> None:
+        """Do something at a time."""
+        self._sequence += 1
+
+        def act() -> None:
+            action()
+
+        heapq.heappush(self._events, (when, self._sequence, act))
+
+    def drain(self) -> None:
+        """Perform what the agents want."""
+        for peer in self.peers:
+            for output in peer.agent.outputs():
+                if isinstance(output, Transmit):
+                    self._send(peer, output)
+                else:
+                    peer.told.append((self.now, output))
+
+    def run(self, until: float) -> None:
+        """Let time pass."""
+        self.drain()
+        while True:
+            deadlines = [peer.agent.deadline for peer in self.peers]
+            timer = min((d for d in deadlines if d is not None), default=float("inf"))
+            event = self._events[0][0] if self._events else float("inf")
+            when = max(min(timer, event), self.now)
+            if when > until:
+                self.now = until
+                return
+            self.now = when
+            if event <= when:
+                heapq.heappop(self._events)[2]()
+            for peer in self.peers:
+                deadline = peer.agent.deadline
+                if deadline is not None and deadline <= self.now:
+                    peer.agent.tick(self.now)
+            self.drain()
+
+    def requests(self, sender: Peer, destination: Address | None = None) -> list[Packet]:
+        """The checks that somebody sent."""
+        return [
+            p
+            for p in self.packets
+            if p.sender is sender and p.is_request and destination in (None, p.destination)
+        ]
+
+    def _send(self, peer: Peer, transmit: Transmit) -> None:
+        assert transmit.base in peer.bases
+        source = (transmit.base.address, transmit.base.port)
+        if peer.nat is not None and not _private(transmit.destination, peer):
+            source = peer.nat.outgoing(transmit.base, transmit.destination)
+        packet = Packet(self.now, peer, transmit.base, source, transmit.destination, transmit.data)
+        self.packets.append(packet)
+        if not self.drop(packet):
+            self.at(self.now + self.delay, lambda: self._arrive(packet))
+
+    def _arrive(self, packet: Packet) -> None:
+        for peer in self.peers:
+            base = _base_at(peer, packet)
+            if base is not None:
+                peer.datagram_received(packet.data, packet.source, base, self.now)
+                return
+
+
+def _private(destination: Address, peer: Peer) -> bool:
+    return any(destination == (base.address, base.port) for base in peer.bases)
+
+
+def _base_at(peer: Peer, packet: Packet) -> Base | None:
+    if peer.nat is not None:
+        return peer.nat.incoming(packet.source, packet.destination)
+    for base in peer.bases:
+        if (base.address, base.port) == packet.destination:
+            return base
+    return None
+
+
+def introduce(peer: Peer, other: Peer, locals: list[LocalCandidate], now: float, *, end: bool = True) -> None:
+    """Tell a peer all about the other at once, as one message of signaling does."""
+    peer.agent.set_remote(other.credentials, now)
+    for local in locals:
+        peer.agent.add_remote(local.candidate, now)
+    if end:
+        peer.agent.end_remote(now)
