@@ -40,8 +40,8 @@ def demo(
 ) -> int:
     """Show it all at work: a signaling server and two peers, as separate processes on this machine.
 
-    Each peer is put behind a NAT of its own where that may be done (root on Linux, with ip and nft), otherwise
-    both use loopback. It takes a few seconds, leaves nothing behind, and exits with 0 only if data went across.
+    Each peer is put behind a NAT of its own where that may be done (root on Linux, with ip and nft); otherwise
+    both use loopback. It takes seconds, leaves nothing behind, and exits with 0 only if data went across.
     """
     with set_up(loopback=loopback) as stage, tempfile.TemporaryDirectory(prefix="warren-demo-") as folder:
         return loop.run(_play(stage, Path(folder)))
@@ -92,8 +92,8 @@ class _Play:
         process.stdin.write(f"{GREETING}\n".encode())
         await self._until("alice", "stdout")
         print(
-            f"\nIt works: connected {self.elapsed:.3f} s after alice began, and data went there and back. The",
-            "servers carried none of it. warren does not encrypt what is sent: carry WireGuard, QUIC or DTLS.",
+            f"\nIt works: connected {self.elapsed:.3f} s after alice began, and data went there and back.",
+            "The servers carried none of it. warren does not encrypt it: carry WireGuard, QUIC or DTLS.",
             sep="\n",
         )
 

@@ -40,7 +40,7 @@ def set_up(*, loopback: bool) -> Iterator[Stage]:
     if reason is not None:
         place = Place(options=("--loopback", "--interface", "lo"), words="on loopback")
         yield Stage(
-            words=f"Without network namespaces ({reason}): both peers are on loopback, with no NAT between them.",
+            words=f"Without network namespaces ({reason}): both peers are on loopback, without NATs.",
             internet=Place(),
             alice=place,
             bob=place,

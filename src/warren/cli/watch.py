@@ -59,5 +59,6 @@ def _tell_state(session: Session, change: StateChanged, terminal: Terminal, name
 
 
 def _tell_path(session: Session, change: PathChanged, terminal: Terminal, name: str) -> None:
-    text = report.path_text(change.path, elapsed=change.time - session.opened_at, reason=change.reason)
+    elapsed = change.time - session.opened_at
+    text = report.path_text(session.peer, change.path, elapsed=elapsed, reason=change.reason)
     terminal.event(name + text, **report.path_object(session.peer, change.path))
