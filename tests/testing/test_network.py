@@ -201,3 +201,21 @@ def test_same_seed_gives_the_same_digest_and_another_seed_another() -> None:
 
     assert simulate(scene, seed=5) == simulate(scene, seed=5)
     assert simulate(scene, seed=5) != simulate(scene, seed=6)
+
+
+def test_source_can_be_forged_and_passes_only_where_the_filter_lets_it() -> None:
+    async def scene(network: SimNetwork) -> None:
+        router = network.router("r", NatKind.PORT_RESTRICTED, "198.51.100.1")
+        inner = Ear(network.host("a", "192.168.0.2", realm=router.inside), "192.168.0.2", 5000)
+        peer = Ear(network.host("b", "203.0.113.2"), "203.0.113.2")
+        forger = network.host("c", "203.0.113.66")
+        inner.socket.send(b"ping", peer.local)
+        await asyncio.sleep(1.0)
+        network.forge(forger, ("203.0.113.3", 1), ("198.51.100.1", 5000), b"stranger")
+        network.forge(forger, peer.local, ("198.51.100.1", 5000), b"as the peer")
+        network.forge(forger, peer.local, ("203.0.113.99", 1), b"nobody there")
+        await asyncio.sleep(1.0)
+        assert inner.data == [b"as the peer"]
+        assert inner.sources == [peer.local]
+
+    simulate(scene)

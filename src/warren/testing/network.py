@@ -124,6 +124,12 @@ class SimNetwork:
         for time in times:
             self.loop.call_at(time, self._arrive, sender, member, source, destination, data)
 
+    def forge(self, sender: SimHost, source: Address, destination: Address, data: bytes) -> None:
+        """Send a datagram with a false source to an address on the internet."""
+        if (member := self.internet.members.get(destination[0])) is None:
+            return self._end(sender, source, destination, data, "no route")
+        self.loop.call_soon(self._arrive, sender, member, source, destination, data)
+
     def _arrive(
         self,
         sender: SimHost,
