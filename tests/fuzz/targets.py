@@ -1,0 +1,108 @@
+"""What is fuzzed: every parser that strangers can reach; a target raises only when its parser is broken."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from warren import wire
+from warren.envelope import Envelope, EnvelopeError, Sealer
+from warren.errors import ConfigurationError
+from warren.ice import stun
+from warren.ice.candidate import refuse
+from warren.ice.server_url import StunUrl
+from warren.keys import PrivateKey
+from warren.signaling.url import BackendUrl
+
+__all__ = ["TARGETS", "Target"]
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One parser; `run` raises only when it is broken."""
+
+    name: str
+    run: Callable[[bytes], None]
+
+    def seeds(self) -> list[bytes]:
+        """The kept corpus: one input a line, in hexadecimal."""
+        return [bytes.fromhex(line) for line in (CORPUS / f"{self.name}.hex").read_text().split()]
+
+
+def envelope(data: bytes) -> None:
+    """Envelopes as a server hands them on, and what opening them gives."""
+    with suppress(EnvelopeError):
+        parsed = Envelope.parse(data)
+        assert Envelope.parse(parsed.serialize()) == parsed
+        _SEALER.open(parsed)
+
+
+def message(data: bytes) -> None:
+    """Messages as an allowed peer may seal them."""
+    with suppress(wire.WireError):
+        parsed = wire.decode_message(data)
+        assert wire.decode_message(wire.encode_message(parsed)) == parsed
+
+
+def candidate(data: bytes) -> None:
+    """Candidates inside messages: field 2, and field 6 of field 100."""
+    with suppress(wire.WireError):
+        found = wire.decode_message(bytes((0x12,)) + _varint(len(data)) + data).candidate
+        if found is not None:
+            refuse(found, loopback=False)
+
+
+def packet(data: bytes) -> None:
+    """STUN as any host of the internet may send it; every reader of what was parsed."""
+    if not stun.is_stun(data):
+        return
+    with suppress(stun.StunError):
+        parsed = stun.parse(data)
+        readers = ("username", "username_parts", "priority", "use_candidate", "controlling", "controlled")
+        for name in (*readers, "nomination", "mapped_address", "error", "unknown_required"):
+            getattr(parsed, name)
+        stun.verify(parsed, _KEY)
+        repr(parsed)
+
+
+def subscribe(data: bytes) -> None:
+    """What a stranger asks the server for."""
+    with suppress(wire.WireError):
+        wire.decode_subscribe_params(data)
+
+
+def url(data: bytes) -> None:
+    """URLs of our own user: wrong ones are a clear error."""
+    text = data.decode(errors="replace")
+    with suppress(ConfigurationError):
+        str(BackendUrl.parse(text))
+    with suppress(ValueError):
+        parsed = StunUrl.parse(text)
+        assert StunUrl.parse(str(parsed)) == parsed
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+_SEALER = Sealer(PrivateKey(bytes(31) + b"\1"), random_bytes=bytes)
+_KEY = stun.prepare_key("VOkJxbRl1RmTxUk/WvJxBt")
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("envelope", envelope),
+        Target("message", message),
+        Target("candidate", candidate),
+        Target("packet", packet),
+        Target("subscribe", subscribe),
+        Target("url", url),
+    )
+}
