@@ -103,7 +103,7 @@ class Agent:
         """No more addresses of ours will come in this generation."""
         self._side.ended = True
         if self._attempt is not None:
-            self._attempt.ended(now)
+            self._attempt.local_ended(now)
 
     def remove_base(self, base: Base, now: float) -> None:
         """A local transport is gone: its pairs fail."""
@@ -139,8 +139,7 @@ class Agent:
     def end_remote(self, now: float) -> None:
         """The peer has said that no more candidates will come with the present credentials."""
         if self._attempt is not None:
-            self._attempt.remote_ended = True
-            self._attempt.ended(now)
+            self._attempt.remote_ended(now)
 
     def peer_is_warren(self, now: float) -> None:
         """The peer speaks field 100: its nominations and ours carry values."""
@@ -172,13 +171,16 @@ class Agent:
         nomination = request.nomination
         if nomination is None:
             nomination = 0 if request.use_candidate else -1
-        parts = request.username_parts
-        ufrag = parts[1] if parts is not None else ""
         attempt = self._attempt
-        if attempt is not None and attempt.remote.ufrag == ufrag:
+        if attempt is not None and request.attributes.get(stun.Attribute.USERNAME) == attempt.username:
             attempt.request_received(base, source, request.priority, nomination, now)
-        elif not self._early.keep(ufrag, EarlyCheck(base, source, request.priority, nomination)):
-            side.drops["early-checks-full"] += 1
+        else:
+            self._keep(request.username_parts, EarlyCheck(base, source, request.priority, nomination))
+
+    def _keep(self, username: tuple[str, str] | None, check: EarlyCheck) -> None:
+        ufrag = "" if username is None else username[1]
+        if not self._early.keep(ufrag, check):
+            self._side.drops["early-checks-full"] += 1
 
     def _conflicts(self, request: stun.Stun, now: float) -> bool:
         """Whether both want the same role and it is the peer that must give way (RFC 8445, 7.3.1.1)."""
@@ -192,7 +194,7 @@ class Agent:
         if self._attempt is None:
             self._side.controlling = not controlling
         else:
-            self._attempt.switch_role(controlling=not controlling, now=now)
+            self._attempt.switch_role(now)
         return False
 
     def response_received(

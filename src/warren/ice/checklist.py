@@ -107,7 +107,7 @@ class Pair:
 class Checklist:
     """All pairs with one remote description: by (base, address), the next to check, the next due."""
 
-    __slots__ = ("_controlling", "_dense", "_due", "_formed", "_pairs", "_pushed", "_waiting")
+    __slots__ = ("_controlling", "_dense", "_due", "_formed", "_pairs", "_pushed", "_waiting", "selected")
 
     def __init__(self, *, controlling: bool) -> None:
         self._controlling = controlling
@@ -117,6 +117,8 @@ class Checklist:
         self._dense: dict[Pair, None] | None = None
         self._formed = 0
         self._pushed = 0
+        self.selected: Pair | None = None
+        """The pair that both sides use, once there is one."""
 
     def __len__(self) -> int:
         return len(self._pairs)

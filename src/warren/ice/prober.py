@@ -1,0 +1,105 @@
+"""Prober: which pair is checked when, within what a silent address may get (RFC 8445, 6.1.4.2)."""
+
+from typing import Final
+
+from warren.ice.checklist import Checklist, Pair, PairState
+from warren.ice.checks import Checks
+from warren.ice.schedule import gap
+from warren.ice.side import Side
+
+__all__ = ["LINGER", "MAX_TRIGGERED", "Prober"]
+
+LINGER: Final = 3.0  # ours: how long a pair better than the selected one may stay without an answer.
+MAX_TRIGGERED: Final = 64  # ours: checks that the peer's checks may cost us on one pair that never answers.
+MAX_CROWDING: Final = 0.08
+
+
+class Prober:
+    """Sends the checks of an attempt: first ones as the process may, repeats by schedule, triggered ones at once."""
+
+    __slots__ = ("_checks", "_crowding", "_pairs", "_side", "paced_at")
+
+    def __init__(self, side: Side, pairs: Checklist, checks: Checks) -> None:
+        self._side = side
+        self._pairs = pairs
+        self._checks = checks
+        self._crowding = 0.0
+        self.paced_at: float | None = None
+        """When the bucket of the process may have a token for us."""
+
+    def start(self, now: float) -> None:
+        """Send the first checks of waiting pairs, the best first; none of those below the selected one."""
+        self.paced_at = None
+        side, selected = self._side, self._pairs.selected
+        while (pair := self._pairs.next_waiting()) is not None:
+            if selected is not None and pair.priority <= selected.priority:
+                return
+            at = self._earliest(pair, now)
+            if at == now and not side.pacer.take(now):
+                # Where many wait for one bucket, those who come in vain stay away for longer.
+                self.paced_at = side.pacer.next_token(now) + side.dice.uniform(0.0, self._crowding)
+                self._crowding = min(self._crowding * 2 + 0.005, MAX_CROWDING)
+                return
+            self._crowding = 0.0
+            if at == now:
+                self.check(pair, now)
+                self._schedule(pair, now)
+            else:
+                self._pairs.move(pair, PairState.IN_PROGRESS)
+                self._pairs.schedule(pair, at if selected is None else now + LINGER)
+
+    def check(self, pair: Pair, now: float, nomination: int | None = None) -> None:
+        """Check this pair now, whatever the schedule says; a `nomination` nominates it."""
+        self._checks.send(pair, now, nomination)
+        if not pair.fresh:
+            self._side.budget.spend(pair.destination, now)
+            if pair.state is not PairState.SUCCEEDED:
+                self._pairs.move(pair, PairState.IN_PROGRESS)
+
+    def repeat(self, pair: Pair, now: float) -> None:
+        """The pair's time has come while nothing is selected: check it again, or later."""
+        at = self._earliest(pair, now)
+        if at == now:
+            self.check(pair, now)
+            self._schedule(pair, now)
+        else:
+            self._pairs.schedule(pair, at)
+
+    def may_trigger(self, pair: Pair) -> bool:
+        """Whether one more check of the peer may make us send one over this pair."""
+        # The base may have gone while the peer's check waited to be read.
+        if self._side.addresses.of(pair.base) is None:
+            return False
+        if pair.triggered >= MAX_TRIGGERED:
+            self._side.drops["triggered-too-often"] += 1
+            return False
+        return True
+
+    def trigger(self, pair: Pair, now: float, nomination: int | None = None) -> None:
+        """Check a pair at once because the peer did (RFC 8445, 7.3.1.4), also while a check is in progress.
+
+        Never call it for one that answers: two agents that check on every check would loop for ever.
+        """
+        pair.triggered += 1
+        self.check(pair, now, nomination)
+        if pair.state is PairState.SUCCEEDED:
+            return
+        if pair.triggered == 1:
+            pair.step = 0  # The way is open now: what is lost is to be repeated densely.
+            self._schedule(pair, now)
+        elif pair.due is None:
+            self._schedule(pair, now)
+
+    def _schedule(self, pair: Pair, now: float) -> None:
+        if self._pairs.selected is not None:
+            self._pairs.schedule(pair, now + LINGER)
+            return
+        dense = self._pairs.is_dense(pair)
+        stride = self._pairs.sharing(pair) if dense and not pair.heard else 1
+        wait = gap(pair.step, dense=dense, stride=stride)
+        pair.step += stride
+        self._pairs.schedule(pair, None if wait is None else now + wait)
+
+    def _earliest(self, pair: Pair, now: float) -> float | None:
+        selected = self._pairs.selected is not None
+        return self._side.budget.earliest(pair.destination, now, selected=selected)
