@@ -1,5 +1,8 @@
 """What went wrong with a gRPC server, in words that say what to do."""
 
+import os
+import re
+import socket
 import ssl
 from typing import Final
 
@@ -30,7 +33,10 @@ _ROUTE: Final = (
     ("timed out", "it does not answer; check the address and the firewalls between"),
     ("deadline exceeded", "it does not answer; check the address and the firewalls between"),
 )
-_PLAINTEXT_CLOSED: Final = "it closed the connection; does it want TLS? then leave out ?insecure=true"
+_CLOSED: Final = "it closed the connection"
+_PLAINTEXT: Final = "; does it want TLS? then leave out ?insecure=true"
+_TLS: Final = " while TLS was set up; does it speak TLS 1.2 or newer?"
+_ERRNO: Final = re.compile(r"\[Errno (\d+)\]")
 _NOT_CONNECTED: Final = ("failed to connect", "errors resolving", "resolution failed")
 
 _STATUS: Final = {
@@ -55,14 +61,22 @@ def status_words(target: GrpcTarget, code: grpc.StatusCode, details: str) -> str
 
 def route_words(target: GrpcTarget, trouble: str | OSError) -> str:
     """Say why a server could not be reached, from what gRPC or the system says."""
-    text = (trouble.strerror or str(trouble)) if isinstance(trouble, OSError) else trouble
-    if isinstance(trouble, ssl.SSLError):
-        text = str(trouble)
+    text = _system_words(trouble) if isinstance(trouble, OSError) else trouble
     low = text.lower()
     words = next((words for sign, words in _ROUTE if sign in low), None)
-    if words is None:
-        words = _PLAINTEXT_CLOSED if target.insecure and "socket closed" in low else _harmless(text)
-    return f"no route to signaling server {target}: {words}"
+    if words is None and "socket closed" in low:
+        words = _CLOSED + _PLAINTEXT if target.insecure else _CLOSED + _TLS
+    return f"no route to signaling server {target}: {words or _harmless(text)}"
+
+
+def _system_words(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError | socket.gaierror):
+        return str(error)
+    # asyncio puts several attempts into one text and its own words before the system's.
+    numbers = [error.errno] if error.errno else [int(found) for found in _ERRNO.findall(str(error))]
+    if numbers:
+        return os.strerror(numbers[0])
+    return str(error) or "socket closed"
 
 
 def _harmless(text: str) -> str:

@@ -1,0 +1,316 @@
+"""The contract of a carrier: checks that any implementation can be put to, ours and a stranger's.
+
+A plug-in's test needs no more than this:
+
+    @pytest.mark.parametrize("check", CARRIER_CHECKS, ids=str)
+    async def test_carrier_keeps_the_contract(check: Check) -> None:
+        async with a_server_of_mine() as server:
+            await check(lambda: MyCarrier(server.address))
+
+Every carrier made so must reach the same place. A check raises AssertionError with a sentence.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import Final
+
+from warren.envelope import Envelope
+from warren.errors import SignalingError
+from warren.keys import PrivateKey, PublicKey
+from warren.signaling.carrier import Carrier, Gap, Identity, Received
+
+__all__ = ["CARRIER_CHECKS", "Check", "OpenCarrier"]
+
+OpenCarrier = Callable[[], Carrier]
+"""Makes a new carrier to the same place as before; the check closes it."""
+
+TIMEOUT = 10.0
+FLOOD = 400
+
+
+class _World:
+    """What a check works with: carriers that are closed afterwards."""
+
+    def __init__(self, open_carrier: OpenCarrier, stack: AsyncExitStack) -> None:
+        self._open_carrier = open_carrier
+        self._stack = stack
+
+    def carrier(self) -> Carrier:
+        carrier = self._open_carrier()
+        self._stack.push_async_callback(carrier.aclose)
+        return carrier
+
+    async def subscribe(self, carrier: Carrier, identity: Identity) -> AsyncIterator[Received]:
+        """Enter a subscription that is left at the end of the check."""
+        return await self._stack.enter_async_context(carrier.subscribe(identity))
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One promise of a carrier; printing it gives the sentence."""
+
+    sentence: str
+    work: Callable[[_World], Awaitable[None]]
+
+    async def __call__(self, open_carrier: OpenCarrier) -> None:
+        """Put carriers to the check.
+
+        Raises:
+            AssertionError: the promise is broken, or nothing happened for ten seconds.
+        """
+        try:
+            async with asyncio.timeout(TIMEOUT), AsyncExitStack() as stack:
+                await self.work(_World(open_carrier, stack))
+        except TimeoutError:
+            raise AssertionError(f"not within {TIMEOUT:g} s: {self}") from None
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+_checks: list[Check] = []
+
+
+def _check(work: Callable[[_World], Awaitable[None]]) -> Callable[[_World], Awaitable[None]]:
+    _checks.append(Check(work.__name__.removeprefix("_").replace("_", " "), work))
+    return work
+
+
+# Delivery
+
+
+@_check
+async def _what_is_published_after_entering_arrives_unchanged(world: _World) -> None:
+    receiver, sender, identity = world.carrier(), world.carrier(), _identity()
+    stream = await world.subscribe(receiver, identity)
+    sent = _envelope(identity.public)
+    await sender.publish(sent)
+    assert await anext(stream) == sent, "another envelope came than was sent"
+
+
+@_check
+async def _it_serves_its_own_publisher_too(world: _World) -> None:
+    carrier, identity = world.carrier(), _identity()
+    stream = await world.subscribe(carrier, identity)
+    sent = _envelope(identity.public, sender=identity.public)
+    await carrier.publish(sent)
+    assert await anext(stream) == sent, "an envelope to our own key does not come back: no probe would"
+
+
+@_check
+async def _the_largest_envelope_arrives(world: _World) -> None:
+    carrier, identity = world.carrier(), _identity()
+    stream = await world.subscribe(carrier, identity)
+    sent = _envelope_of(carrier.max_envelope, identity.public)
+    await carrier.publish(sent)
+    assert await anext(stream) == sent, "an envelope of max_envelope bytes came out changed"
+
+
+@_check
+async def _a_larger_one_is_refused_and_does_no_harm(world: _World) -> None:
+    carrier, identity = world.carrier(), _identity()
+    stream = await world.subscribe(carrier, identity)
+    await _refused(carrier.publish(_envelope_of(carrier.max_envelope + 1, identity.public)), "too large")
+    sent = _envelope(identity.public)
+    await carrier.publish(sent)
+    assert await anext(stream) == sent, "after a refused envelope the next one does not come"
+
+
+@_check
+async def _all_who_hold_a_key_get_each_envelope(world: _World) -> None:
+    one, other, sender, identity = world.carrier(), world.carrier(), world.carrier(), _identity()
+    streams = [await world.subscribe(carrier, identity) for carrier in (one, one, other)]
+    sent = _envelope(identity.public)
+    count = await sender.publish(sent)
+    assert count in (None, 3), f"publish says that {count} took it, of three"
+    for stream in streams:
+        assert await anext(stream) == sent, "one of the group got another envelope"
+
+
+@_check
+async def _nobody_gets_what_is_sent_to_another_key(world: _World) -> None:
+    carrier, sender, identity, other = world.carrier(), world.carrier(), _identity(), _identity()
+    stream = await world.subscribe(carrier, identity)
+    others = await world.subscribe(carrier, other)
+    for_other, for_us = _envelope(other.public), _envelope(identity.public)
+    await sender.publish(for_other)
+    await sender.publish(for_us)
+    assert await anext(stream) == for_us, "an envelope for another key came"
+    assert await anext(others) == for_other, "an envelope for another key came"
+
+
+@_check
+async def _nobody_being_there_is_no_error(world: _World) -> None:
+    count = await world.carrier().publish(_envelope(_identity().public))
+    assert count in (None, 0), f"publish says that {count} took it, where nobody is"
+
+
+@_check
+async def _many_publishers_at_once_are_all_heard(world: _World) -> None:
+    receiver, identity = world.carrier(), _identity()
+    stream = await world.subscribe(receiver, identity)
+    carriers = [world.carrier() for _ in range(4)]
+    sent = [_envelope(identity.public) for _ in range(32)]
+    publishing = [carriers[i % 4].publish(envelope) for i, envelope in enumerate(sent)]
+    got, _ = await asyncio.gather(_collect(stream, sent), asyncio.gather(*publishing))
+    assert got, "an envelope was lost without a gap to say so"
+
+
+@_check
+async def _who_does_not_read_holds_up_nobody_and_learns_of_the_gap(world: _World) -> None:
+    carrier, sender, identity, quick = world.carrier(), world.carrier(), _identity(), _identity()
+    slow_stream = await world.subscribe(carrier, identity)
+    quick_stream = await world.subscribe(carrier, quick)
+    sent = [_envelope(identity.public, size=2048) for _ in range(FLOOD)]
+    for envelope in sent:
+        await sender.publish(envelope)
+    to_quick = _envelope(quick.public)
+    await sender.publish(to_quick)
+    assert await anext(quick_stream) == to_quick, "another subscription got another envelope"
+    assert await _collect(slow_stream, sent), "envelopes were dropped without a gap to say so"
+
+
+# Life
+
+
+@_check
+async def _who_has_left_is_gone(world: _World) -> None:
+    carrier, sender, identity = world.carrier(), world.carrier(), _identity()
+    async with carrier.subscribe(identity):
+        pass
+    count = await _settled(lambda: sender.publish(_envelope(identity.public)))
+    assert count in (None, 0), f"publish says that {count} took it after everybody left"
+
+
+@_check
+async def _entering_again_works_and_brings_nothing_old(world: _World) -> None:
+    carrier, sender, identity = world.carrier(), world.carrier(), _identity()
+    async with carrier.subscribe(identity) as stream:
+        await sender.publish(_envelope(identity.public))
+        await anext(stream)
+    await sender.publish(_envelope(identity.public))
+    stream = await world.subscribe(carrier, identity)
+    sent = _envelope(identity.public)
+    await sender.publish(sent)
+    assert await anext(stream) == sent, "what was sent while nobody was there was kept"
+
+
+@_check
+async def _leaving_one_subscription_leaves_the_others(world: _World) -> None:
+    carrier, sender, identity = world.carrier(), world.carrier(), _identity()
+    stream = await world.subscribe(carrier, identity)
+    async with carrier.subscribe(identity):
+        pass
+    sent = _envelope(identity.public)
+    await sender.publish(sent)
+    assert await anext(stream) == sent, "the other subscription is no longer served"
+
+
+@_check
+async def _a_reader_can_be_cancelled(world: _World) -> None:
+    carrier, sender, identity = world.carrier(), world.carrier(), _identity()
+    live = asyncio.Event()
+
+    async def read() -> None:
+        async with carrier.subscribe(identity) as stream:
+            live.set()
+            await anext(stream)
+
+    reader = asyncio.create_task(read())
+    await live.wait()
+    reader.cancel()
+    await asyncio.gather(reader, return_exceptions=True)
+    assert reader.cancelled(), "a reader that is cancelled goes on"
+    count = await _settled(lambda: sender.publish(_envelope(identity.public)))
+    assert count in (None, 0), "a cancelled reader's subscription is still there"
+
+
+@_check
+async def _an_exception_inside_comes_out(world: _World) -> None:
+    carrier = world.carrier()
+    with suppress(ZeroDivisionError):
+        async with carrier.subscribe(_identity()):
+            raise ZeroDivisionError
+        raise AssertionError("the context swallowed an exception")
+
+
+@_check
+async def _closing_ends_every_subscription(world: _World) -> None:
+    carrier, identity = world.carrier(), _identity()
+    stream = await world.subscribe(carrier, identity)
+    reading = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    await carrier.aclose()
+    with suppress(StopAsyncIteration, SignalingError):
+        got = await reading
+        raise AssertionError(f"a closed carrier still yields {got}")
+
+
+@_check
+async def _closing_twice_does_nothing(world: _World) -> None:
+    carrier = world.carrier()
+    await carrier.aclose()
+    await carrier.aclose()
+
+
+@_check
+async def _a_closed_carrier_refuses_with_a_signaling_error(world: _World) -> None:
+    carrier = world.carrier()
+    await carrier.aclose()
+    await _refused(carrier.publish(_envelope(_identity().public)), "publishing when closed")
+    await _refused(_enter(carrier), "subscribing when closed")
+
+
+CARRIER_CHECKS: Final[tuple[Check, ...]] = tuple(_checks)
+"""All promises, in order."""
+
+
+def _identity() -> Identity:
+    return Identity(PrivateKey.generate())
+
+
+def _envelope(recipient: PublicKey, *, sender: PublicKey | None = None, size: int = 300) -> Envelope:
+    return Envelope(sender or PrivateKey.generate().public, recipient, os.urandom(size), os.urandom(24))
+
+
+def _envelope_of(size: int, recipient: PublicKey) -> Envelope:
+    """Make an envelope of exactly so many bytes when serialized."""
+    around = len(_envelope(recipient, size=size).serialize()) - size
+    return _envelope(recipient, size=size - around)
+
+
+async def _collect(stream: AsyncIterator[Received], sent: list[Envelope]) -> bool:
+    """Read until all have come, or a gap instead; false if the stream ends before."""
+    missing = {envelope.nonce for envelope in sent}
+    async for item in stream:
+        if isinstance(item, Gap):
+            return True
+        missing.discard(item.nonce)
+        if not missing:
+            return True
+    return False
+
+
+async def _settled(publish: Callable[[], Awaitable[int | None]]) -> int | None:
+    """Publish until the news of a leaving has arrived: where that goes over a network, it takes a moment."""
+    while True:
+        count = await publish()
+        if not count:
+            return count
+        await asyncio.sleep(0.01)
+
+
+async def _enter(carrier: Carrier) -> None:
+    async with carrier.subscribe(_identity()):
+        pass
+
+
+async def _refused(work: Awaitable[object], what: str) -> None:
+    try:
+        await work
+    except SignalingError:
+        return
+    raise AssertionError(f"no SignalingError: {what}")
