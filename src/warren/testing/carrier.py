@@ -278,8 +278,10 @@ def _envelope(recipient: PublicKey, *, sender: PublicKey | None = None, size: in
 
 def _envelope_of(size: int, recipient: PublicKey) -> Envelope:
     """Make an envelope of exactly so many bytes when serialized."""
-    around = len(_envelope(recipient, size=size).serialize()) - size
-    return _envelope(recipient, size=size - around)
+    body = size
+    while excess := len(_envelope(recipient, size=body).serialize()) - size:
+        body -= excess  # Lengths are written in as few bytes as they need, so the rest varies.
+    return _envelope(recipient, size=body)
 
 
 async def _collect(stream: AsyncIterator[Received], sent: list[Envelope]) -> bool:
