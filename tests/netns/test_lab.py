@@ -1,45 +1,20 @@
 """Tests of the lab: its NAT boxes map and filter as their kinds say, and nothing of it is left behind."""
 
-import ctypes
-import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.needs import needs
+from tests.netns.namespaces import udp
 from warren.cli.lab import Kind, Lab, LabError, Site
 
 pytestmark = needs("netns", "nft")
 
 HERE, THERE = Lab.server_addresses
-
-
-@contextmanager
-def inside(namespace: str) -> Iterator[None]:
-    """Run in a namespace: sockets made here stay there."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    away = os.open(Path("/run/netns", namespace), os.O_RDONLY)
-    try:
-        assert libc.setns(away, 0) == 0
-        yield
-    finally:
-        assert libc.setns(home, 0) == 0
-        os.close(home)
-        os.close(away)
-
-
-def udp(namespace: str, address: str, port: int = 0) -> socket.socket:
-    with inside(namespace):
-        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        made.bind((address, port))
-        made.settimeout(5)
-    return made
 
 
 @pytest.fixture(scope="module")

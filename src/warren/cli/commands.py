@@ -25,7 +25,7 @@ COMMANDS: Final = {
 }
 """The commands in the order of `--help`: the function of that name in the module of that name."""
 
-EXTRAS: Final = {"grpc": "grpc", "cryptography": "grpc", "grpc_health": "grpc", "rich": "cli"}
+EXTRAS: Final = {"grpc": "grpc", "cryptography": "grpc", "grpc_health": "grpc"}
 """Which extra brings a library that may be missing."""
 
 
@@ -42,6 +42,10 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # Whoever read our output has gone: `warren … | head`.
         sys.stdout = None  # So that the interpreter does not flush it again.
         return 0
+    except ModuleNotFoundError as error:
+        if (extra := EXTRAS.get((error.name or "").partition(".")[0])) is None:
+            raise
+        return _complain(f"{error.name} is not installed: this needs pip install 'warren[{extra}]'", 2)
     except Exception as error:
         # typer brings a click of its own or uses the installed one: what its errors share is this method.
         if not hasattr(error, "format_message"):
@@ -105,24 +109,9 @@ def _command() -> Callable[..., Any]:
 
 
 def _make(name: str) -> Any:
-    try:
-        module = importlib.import_module(f"warren.cli.{name}")
-    except ModuleNotFoundError as error:
-        if (extra := EXTRAS.get((error.name or "").partition(".")[0])) is None:
-            raise
-        return _make_unusable(name, f"{error.name} is not installed: pip install 'warren[{extra}]'")
+    module = importlib.import_module(f"warren.cli.{name}")
     app = typer.Typer(add_completion=False)
     app.command(name, short_help=COMMANDS[name], epilog=_epilog(module.EXAMPLES))(getattr(module, name))
-    return typer.main.get_command(app)
-
-
-def _make_unusable(name: str, why: str) -> Any:
-    def refuse() -> None:
-        raise ConfigurationError(f"`warren {name}` cannot be used: {why}")
-
-    app = typer.Typer(add_completion=False)
-    settings = {"allow_extra_args": True, "ignore_unknown_options": True}
-    app.command(name, short_help=COMMANDS[name], help=why, context_settings=settings)(refuse)
     return typer.main.get_command(app)
 
 

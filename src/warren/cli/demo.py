@@ -40,8 +40,9 @@ def demo(
 ) -> int:
     """Show it all at work: a signaling server and two peers, as separate processes on this machine.
 
-    Each peer is put behind a NAT of its own where that may be done (root on Linux, with ip and nft); otherwise
-    both use loopback. It takes seconds, leaves nothing behind, and exits with 0 only if data went across.
+    Each peer is put behind a NAT of its own where that may be done (root on Linux, with ip and nft);
+    otherwise both use loopback. It takes seconds, leaves nothing behind, and exits with 0 only if data went
+    across.
     """
     with set_up(loopback=loopback) as stage, tempfile.TemporaryDirectory(prefix="warren-demo-") as folder:
         return loop.run(_play(stage, Path(folder)))
