@@ -1,14 +1,14 @@
 """`warren signal`: run a signaling server."""
 
 import asyncio
-import logging
 import os
-import signal as signals
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Never
 
 import typer
 
+from warren.cli.loop import run
 from warren.cli.terminal import Terminal
 from warren.errors import ConfigurationError
 
@@ -24,8 +24,6 @@ EXAMPLES = (
 )
 
 REPORT_INTERVAL: Final = 60.0
-
-_log: Final = logging.getLogger(__name__)
 
 
 def signal(
@@ -66,34 +64,29 @@ def signal(
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     terminal = Terminal(as_json=as_json, verbose=verbose)
     terminal.log_everything()
-    asyncio.run(_serve(listen, files, terminal))
+    try:
+        run(_serve(listen, files, terminal))
+    except KeyboardInterrupt:  # How serving ends, and ends well.
+        terminal.event("stopped", event="stopped")
     return 0
 
 
-async def _serve(listen: str, files: "CertificateFiles | None", terminal: Terminal) -> None:
+async def _serve(listen: str, files: "CertificateFiles | None", terminal: Terminal) -> Never:
     from warren.server.grpc import serve
     from warren.server.log import adopt_grpc_log
 
     adopt_grpc_log()
     _allow_many_connections()
-    stop = asyncio.Event()
-    for number in (signals.SIGTERM, signals.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serve(listen, tls=files) as server:
         _tell_listening(server, terminal)
-        while not stop.is_set():
-            try:
-                async with asyncio.timeout(REPORT_INTERVAL):
-                    await stop.wait()
-            except TimeoutError:
+        try:
+            while True:
+                await asyncio.sleep(REPORT_INTERVAL)
                 _report(server, terminal)
-        # Who asks twice does not want to wait.
-        for number in (signals.SIGTERM, signals.SIGINT):
-            asyncio.get_running_loop().remove_signal_handler(number)
-        terminal.event("sending the clients away", event="draining", subscriptions=server.relay.subscriptions)
-        await server.drain()
-        _report(server, terminal)
-    terminal.event("stopped", event="stopped")
+        finally:
+            _report(server, terminal)
+            count = server.relay.subscriptions
+            terminal.event(f"sending {count} subscribers away", event="draining", subscriptions=count)
 
 
 def _certificate_files(
@@ -140,4 +133,5 @@ def _allow_many_connections() -> None:
     except ModuleNotFoundError:  # Not a Unix.
         return
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with suppress(ValueError, OSError):  # Some systems call unlimited what they do not grant.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -30,7 +30,9 @@ STATUS: Final = {
     Refusal.CLOSED: grpc.StatusCode.UNAVAILABLE,
 }
 
-Context: TypeAlias = grpc.aio.ServicerContext[bytes, bytes]
+# Strings, because these classes are generic only to type checkers.
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
+Method: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
 
 _log: Final = logging.getLogger(__name__)
 
@@ -47,15 +49,13 @@ class SignalingService(grpc.GenericRpcHandler):
         self._write_timeout = write_timeout
         self._quiet = QuietLog(_log)
         self._build_info = _build_info()
-        self._methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+        self._methods: dict[str, Method] = {
             f"/{SERVICE}/GetBuildInfo": grpc.unary_unary_rpc_method_handler(self._get_build_info),
             f"/{SERVICE}/Subscribe": grpc.unary_stream_rpc_method_handler(self._subscribe),
             f"/{SERVICE}/Publish": grpc.unary_unary_rpc_method_handler(self._publish),
         }
 
-    def service(
-        self, handler_call_details: grpc.HandlerCallDetails
-    ) -> grpc.RpcMethodHandler[bytes, bytes] | None:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Method | None":
         """Find the method that is called; gRPC asks this."""
         return self._methods.get(handler_call_details.method)
 
