@@ -14,7 +14,8 @@ import pytest
 
 from tests.needs import needs
 from tests.netns.namespaces import udp
-from tests.netns.peers import Event, Peer, Servers, make_keys, peer, run_coturn, run_signaling
+from tests.netns.servers import Servers, run_coturn, run_signaling
+from tests.processes import Event, Peer, make_keys, warren
 from warren.cli.lab import Kind, Lab
 
 pytestmark = [needs("netns", "nft", "coturn"), pytest.mark.timeout(180)]
@@ -86,9 +87,9 @@ async def session_of(
     async with AsyncExitStack() as stack:
         if expected(one, other) == "direct":  # The others mostly wait, and need not wait for their turn.
             await stack.enter_async_context(gate)
-        listening = await stack.enter_async_context(peer(lab, left, *listen))
+        listening = await stack.enter_async_context(warren(*listen, prefix=lab.command(left)))
         await listening.until(lambda event: event["event"] == "listening")
-        calling = await stack.enter_async_context(peer(lab, right, *ping))
+        calling = await stack.enter_async_context(warren(*ping, prefix=lab.command(right)))
         return await outcome(listening, calling)
 
 
@@ -133,9 +134,9 @@ async def test_a_connected_session_does_without_signaling(
         options = Servers(url, stun).options
         listen = ("listen", f"--allow={right_key}", "--echo", f"--key={left_file}", *options)
         ping = ("ping", str(left_key), "--interval=0.2", f"--key={right_file}", *options)
-        async with peer(lab, left, *listen) as listening:
+        async with warren(*listen, prefix=lab.command(left)) as listening:
             await listening.until(lambda event: event["event"] == "listening")
-            async with peer(lab, right, *ping) as calling:
+            async with warren(*ping, prefix=lab.command(right)) as calling:
                 await calling.until(lambda event: event["event"] == "ping")
                 server.kill()
                 # 8 s: longer than consent can go on without an answer (RFC 7675), and than a keepalive.
