@@ -17,7 +17,8 @@ DENSE: Final = (0.0, 0.010, 0.025, 0.045, 0.070, 0.100, 0.140, 0.200, 0.280, 0.4
 
 CONSENT_INTERVAL: Final = (4.0, 6.0)  # RFC 7675, 5.1: 5 s, ±20 %.
 CONSENT_TIMEOUT: Final = 5.0  # ours; RFC 7675 allows 30 s.
-REFRESH: Final = 20.0  # A NAT forgets a UDP mapping after 30 s at the earliest (RFC 4787, REQ-5 asks for 2 min).
+# A NAT forgets a UDP mapping after 30 s at the earliest, and should after 2 min (RFC 4787, REQ-5).
+REFRESH: Final = 20.0
 
 
 class Pacer:

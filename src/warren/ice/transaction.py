@@ -1,11 +1,9 @@
 """Transactions: one STUN request with its retries, to a peer, a STUN server or a TURN server alike."""
 
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
-from typing import Final, Protocol
+from typing import Protocol
 
 from warren.ice.stun import Key, Stun
-from warren.ice.timing import DENSE, PATIENCE
 from warren.ice.transport import Address, Base
 from warren.sansio import Dice
 
@@ -130,12 +128,3 @@ class Retransmission(Iterator[float]):
         """RFC 8489, 6.2.1: `requests` in all (Rc), gaps that double from `rto`, then Rm times RTO."""
         offsets = [rto * (2**sent - 1) for sent in range(requests)]
         return cls(now, offsets, offsets[-1] + rto * last_wait)
-
-    @classmethod
-    def dense(cls, now: float) -> "Retransmission":
-        """A check of one of the best unanswered pairs (ice.md): densely, then gaps of 1 s, doubling."""
-        return cls(now, _DENSE, PATIENCE)
-
-
-_GAPS: Final = (DENSE[-1], 1.0, 2.0, 4.0, 8.0, 16.0)
-_DENSE: Final = DENSE + tuple(accumulate(_GAPS))[1:]

@@ -1,0 +1,310 @@
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.ice.stun.vectors import (
+    KEY,
+    LONG_TERM_KEY,
+    LONG_TERM_REQUEST,
+    LONG_TERM_USERNAME,
+    REQUEST,
+    RESPONSE_IPV4,
+    RESPONSE_IPV6,
+    TRANSACTION_ID,
+)
+from warren.ice import stun
+from warren.ice.stun import Attribute, Class, Method, Stun, StunError
+
+VECTORS = (REQUEST, RESPONSE_IPV4, RESPONSE_IPV6, LONG_TERM_REQUEST)
+each_vector = pytest.mark.parametrize("data", VECTORS, ids=["request", "ipv4", "ipv6", "long-term"])
+each_short_term_vector = pytest.mark.parametrize("data", VECTORS[:3], ids=["request", "ipv4", "ipv6"])
+READERS = (
+    "username",
+    "username_parts",
+    "priority",
+    "use_candidate",
+    "controlling",
+    "controlled",
+    "nomination",
+    "mapped_address",
+    "error",
+    "has_integrity",
+    "has_fingerprint",
+    "unknown_required",
+    "attributes",
+)
+
+
+def with_attributes(*attributes: tuple[int, bytes], cls: Class = Class.REQUEST) -> Stun:
+    return stun.parse(stun.build(Method.BINDING, cls, TRANSACTION_ID, attributes))
+
+
+def read_everything(message: Stun) -> dict[str, object]:
+    return {name: getattr(message, name) for name in READERS}
+
+
+# RFC 5769
+
+
+def test_request_of_rfc_5769_is_read() -> None:
+    request = stun.parse(REQUEST)
+    assert (request.method, request.cls) == (Method.BINDING, Class.REQUEST)
+    assert request.transaction_id == TRANSACTION_ID
+    assert request.username == "evtj:h6vY"
+    assert request.username_parts == ("evtj", "h6vY")
+    assert request.priority == 0x6E0001FF
+    assert request.controlled == 0x932FF9B151263B36
+    assert request.controlling is None
+    assert not request.use_candidate
+    assert request.unknown_required == ()
+    assert request.has_fingerprint
+    assert request.has_integrity
+
+
+def test_ipv4_response_of_rfc_5769_is_read() -> None:
+    response = stun.parse(RESPONSE_IPV4)
+    assert response.cls == Class.SUCCESS
+    assert response.mapped_address == ("192.0.2.1", 32853)
+
+
+def test_ipv6_response_of_rfc_5769_is_read() -> None:
+    assert stun.parse(RESPONSE_IPV6).mapped_address == ("2001:db8:1234:5678:11:2233:4455:6677", 32853)
+
+
+def test_long_term_request_of_rfc_5769_is_read() -> None:
+    request = stun.parse(LONG_TERM_REQUEST)
+    assert request.username == LONG_TERM_USERNAME
+    assert request.attributes[Attribute.REALM] == b"example.org"
+    assert request.attributes[Attribute.NONCE] == b"f//499k954d6OL34oL9FSTvy64sA"
+
+
+@each_short_term_vector
+def test_short_term_vectors_of_rfc_5769_are_verified(data: bytes) -> None:
+    assert stun.verify(stun.parse(data), KEY)
+
+
+def test_long_term_vector_of_rfc_5769_is_verified() -> None:
+    assert stun.verify(stun.parse(LONG_TERM_REQUEST), LONG_TERM_KEY)
+
+
+# What is wrong
+
+
+@each_vector
+def test_every_cut_message_is_refused(data: bytes) -> None:
+    for end in range(len(data)):
+        with pytest.raises(StunError):
+            stun.parse(data[:end])
+
+
+@each_short_term_vector
+def test_every_flipped_bit_is_noticed_by_the_fingerprint_or_hides_it(data: bytes) -> None:
+    # A flip in the heads may make the fingerprint another attribute, or part of the one before.
+    hidden = 0
+    for flipped in flips(data):
+        try:
+            message = stun.parse(flipped)
+        except StunError:
+            continue
+        assert not message.has_fingerprint
+        hidden += 1
+    assert hidden <= 2 * 16
+
+
+def test_fingerprint_of_another_type_is_none() -> None:
+    other = REQUEST[:-8] + bytes.fromhex("80290004") + REQUEST[-4:]
+    assert not stun.parse(other).has_fingerprint
+
+
+@each_vector
+def test_every_flipped_bit_under_the_integrity_is_noticed_without_a_fingerprint(data: bytes) -> None:
+    plain = without_fingerprint(data)
+    key = LONG_TERM_KEY if data is LONG_TERM_REQUEST else KEY
+    assert stun.verify(stun.parse(plain), key)
+    for flipped in flips(plain):
+        try:
+            message = stun.parse(flipped)
+        except StunError:
+            continue
+        read_everything(message)
+        assert not stun.verify(message, key)
+
+
+@given(st.sampled_from(VECTORS), st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=6))
+def test_nothing_but_stun_error_comes_of_any_change(data: bytes, changes: list[tuple[int, int]]) -> None:
+    mutable = bytearray(without_fingerprint(data))
+    for at, value in changes:
+        mutable[at % len(mutable)] = value
+    try:
+        message = stun.parse(bytes(mutable))
+    except StunError:
+        return
+    read_everything(message)
+    stun.verify(message, KEY)
+
+
+@given(st.binary(max_size=80))
+def test_nothing_but_stun_error_comes_of_any_attributes(body: bytes) -> None:
+    body = body[: len(body) // 4 * 4]
+    data = b"\0\1" + len(body).to_bytes(2, "big") + REQUEST[4:20] + body
+    try:
+        message = stun.parse(data)
+    except StunError:
+        return
+    read_everything(message)
+    stun.verify(message, KEY)
+
+
+def flips(data: bytes) -> Iterator[bytes]:
+    for bit in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        yield bytes(flipped)
+
+
+def without_fingerprint(data: bytes) -> bytes:
+    if not stun.parse(data).has_fingerprint:
+        return data
+    return data[:2] + (len(data) - 28).to_bytes(2, "big") + data[4:-8]
+
+
+# Proof
+
+
+def test_wrong_password_does_not_verify() -> None:
+    assert not stun.verify(stun.parse(REQUEST), stun.prepare_key("VOkJxbRl1RmTxUk/WvJxBu"))
+
+
+def test_message_without_integrity_does_not_verify() -> None:
+    request = stun.parse(stun.server_request(TRANSACTION_ID))
+    assert not request.has_integrity
+    assert not stun.verify(request, KEY)
+
+
+def test_integrity_of_another_size_does_not_verify() -> None:
+    assert not stun.verify(with_attributes((Attribute.MESSAGE_INTEGRITY, b"\0" * 16)), KEY)
+    assert not stun.verify(with_attributes((Attribute.MESSAGE_INTEGRITY, b"")), KEY)
+
+
+def test_attribute_behind_the_integrity_is_not_read() -> None:
+    data = without_fingerprint(REQUEST)
+    longer = data[:2] + (len(data) - 16).to_bytes(2, "big") + data[4:] + bytes.fromhex("00250000")
+    request = stun.parse(longer)
+    assert stun.verify(request, KEY)
+    assert not request.use_candidate
+
+
+def test_second_message_of_a_shape_reads_like_the_first() -> None:
+    one = stun.build(Method.BINDING, Class.REQUEST, bytes(12), [(Attribute.PRIORITY, b"\0\0\0\1")], KEY)
+    two = stun.build(Method.BINDING, Class.REQUEST, TRANSACTION_ID, [(Attribute.PRIORITY, b"\0\0\0\2")], KEY)
+    assert stun.verify(stun.parse(one), KEY)
+    request = stun.parse(two)
+    assert (request.transaction_id, request.priority) == (TRANSACTION_ID, 2)
+    assert stun.verify(request, KEY)
+
+
+def test_messages_of_one_type_and_size_may_have_any_order() -> None:
+    attributes = [(Attribute.PRIORITY, b"\0\0\0\1"), (Attribute.ERROR_CODE, b"\0\0\4\1")]
+    for order in (attributes, attributes[::-1]) * 3:
+        request = stun.parse(stun.build(Method.BINDING, Class.REQUEST, TRANSACTION_ID, order, KEY))
+        assert stun.verify(request, KEY)
+        assert (request.priority, request.error) == (1, (401, ""))
+
+
+def test_more_shapes_than_are_kept_are_still_read() -> None:
+    for _ in range(2):
+        for size in range(0, 800, 4):
+            data = stun.build(Method.BINDING, Class.REQUEST, TRANSACTION_ID, [(0x8022, bytes(size))], KEY)
+            request = stun.parse(data)
+            assert stun.verify(request, KEY)
+            assert request.attributes[0x8022] == bytes(size)
+
+
+# Readers
+
+
+def test_absent_attributes_read_as_none() -> None:
+    read = read_everything(with_attributes())
+    del read["attributes"]
+    assert set(read.values()) <= {None, False, True, ()}
+    assert read["has_fingerprint"] is True
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 5, 7, 9])
+def test_numbers_of_another_size_read_as_none(size: int) -> None:
+    message = with_attributes(*((kind, bytes(size)) for kind in (0x0024, 0x8029, 0x802A, 0xC001)))
+    assert (message.priority, message.controlled, message.controlling, message.nomination) == (None,) * 4
+
+
+def test_role_and_tie_breaker_are_read() -> None:
+    message = with_attributes((Attribute.ICE_CONTROLLING, bytes.fromhex("0102030405060708")))
+    assert message.controlling == 0x0102030405060708
+    assert message.controlled is None
+
+
+def test_use_candidate_is_read() -> None:
+    assert with_attributes((Attribute.USE_CANDIDATE, b"")).use_candidate
+
+
+def test_nomination_has_24_bits() -> None:
+    assert with_attributes((Attribute.NOMINATION, b"\xff\1\2\3")).nomination == 0x010203
+
+
+@pytest.mark.parametrize("value", [b"\xff", b"x" * 514])
+def test_unreadable_or_overlong_username_reads_as_none(value: bytes) -> None:
+    message = with_attributes((Attribute.USERNAME, value))
+    assert message.username is None
+    assert message.username_parts is None
+
+
+def test_longest_username_is_read() -> None:
+    longest = f"{'a' * 256}:{'b' * 256}"
+    assert with_attributes((Attribute.USERNAME, longest.encode())).username == longest
+
+
+@pytest.mark.parametrize(
+    ("username", "parts"),
+    [("a:b", ("a", "b")), ("a:", ("a", "")), (":", ("", "")), ("a:b:c", ("a", "b:c")), ("ab", None)],
+)
+def test_username_is_parted_at_the_first_colon(username: str, parts: tuple[str, str] | None) -> None:
+    assert with_attributes((Attribute.USERNAME, username.encode())).username_parts == parts
+
+
+def test_mapped_address_in_the_clear_is_read_where_there_is_no_other() -> None:
+    message = with_attributes((Attribute.MAPPED_ADDRESS, b"\0\1\x13\x88\xc0\0\2\7"), cls=Class.SUCCESS)
+    assert message.mapped_address == ("192.0.2.7", 5000)
+
+
+def test_malformed_xor_mapped_address_is_not_replaced() -> None:
+    message = with_attributes(
+        (Attribute.XOR_MAPPED_ADDRESS, b"\0\1"), (Attribute.MAPPED_ADDRESS, b"\0\1\x13\x88\xc0\0\2\7")
+    )
+    assert message.mapped_address is None
+
+
+def test_error_code_and_reason_are_read() -> None:
+    message = with_attributes((Attribute.ERROR_CODE, b"\0\0\4\x57Role Conflict"), cls=Class.ERROR)
+    assert message.error == (487, "Role Conflict")
+
+
+def test_reason_that_is_not_utf8_is_read_as_far_as_it_goes() -> None:
+    message = with_attributes((Attribute.ERROR_CODE, b"\0\0\4\0Bad\xff"))
+    assert message.error == (400, "Bad\ufffd")
+
+
+@pytest.mark.parametrize("value", [b"", b"\0\0\4", b"\0\0\2\0", b"\0\0\7\0", b"\0\0\4\x64"])
+def test_impossible_error_code_reads_as_none(value: bytes) -> None:
+    assert with_attributes((Attribute.ERROR_CODE, value)).error is None
+
+
+def test_repr_shows_types_and_no_values() -> None:
+    text = repr(stun.parse(REQUEST))
+    assert "BINDING REQUEST" in text
+    assert "0x0006" in text
+    assert "evtj" not in text
+
+
+def test_message_keeps_its_bytes() -> None:
+    assert stun.parse(REQUEST).raw == REQUEST
