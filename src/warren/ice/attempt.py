@@ -154,10 +154,10 @@ class Attempt:
         if pair is None:
             return
         self.authenticated = True
-        pair.heard = True
+        self._pairs.hear(pair)
         self._prove(pair)
         # Only an answer to a check of ours says that the path works.
-        if not pair.fresh and self._prober.may_trigger(pair):
+        if not pair.fresh and self._prober.may_trigger(pair, now):
             self._prober.trigger(pair, now, self._choice.value_for(pair))
         if not self._side.controlling:
             self._nominated(pair, nomination, now)
@@ -233,7 +233,7 @@ class Attempt:
             # RFC 8445, 7.2.5.1. A check of the other side may have told us in the meantime.
             if check.controlling == self._side.controlling:
                 self.switch_role(now)
-            if self._prober.may_trigger(pair):
+            if self._prober.may_trigger(pair, now):
                 self._prober.trigger(pair, now, self._choice.value_for(pair))
         elif code // 100 != 5:
             self._fail(pair, pair.error, now)

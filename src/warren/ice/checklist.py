@@ -44,6 +44,7 @@ class Pair:
         "remote",
         "rtt",
         "sent",
+        "sent_at",
         "state",
         "step",
         "triggered",
@@ -67,6 +68,7 @@ class Pair:
         self.due: float | None = None
         """When the schedule wants to see it again."""
         self.sent = 0
+        self.sent_at = 0.0
         self.answered = 0
         self.triggered = 0
         """How many checks the peer's checks made us send."""
@@ -181,6 +183,12 @@ class Checklist:
             pair.due = None
         self._dense = None
 
+    def hear(self, pair: Pair) -> None:
+        """A check of the peer came over it."""
+        if not pair.heard:
+            pair.heard = True
+            self._dense = None
+
     def next_waiting(self) -> Pair | None:
         """The best pair that was never checked; it stays until it is moved."""
         while self._waiting:
@@ -191,12 +199,13 @@ class Checklist:
         return None
 
     def is_dense(self, pair: Pair) -> bool:
-        """Whether to check it densely: the peer was heard over it, or it is among the few best unanswered.
+        """Whether it is among the few best unanswered pairs, which are checked densely.
 
-        Kinds of address take turns: the best pair to a private address is often one that leads nowhere,
-        while the one that needs dense checks, between two NATs, ranks below all of its kind.
+        Those over which the peer was heard come first. Then kinds of address take turns: the best pair to a
+        private address often leads nowhere, while the one that needs dense checks, between two NATs, ranks
+        below all of that kind.
         """
-        return pair.heard or pair in self._best()
+        return pair in self._best()
 
     def sharing(self, pair: Pair) -> int:
         """How many densely checked pairs lead to its address, itself included."""
@@ -250,12 +259,12 @@ class Checklist:
     def _best(self) -> dict[Pair, None]:
         if self._dense is None:
             seen: dict[tuple[int, bool], int] = {}
-            turns: list[tuple[int, int, int, Pair]] = []
+            turns: list[tuple[bool, int, int, int, Pair]] = []
             for pair in self.ranked():
                 if pair.unanswered:
                     kind = (pair.remote.type, pair.base.is_ipv6)
                     turn = seen[kind] = seen.get(kind, 0) + 1
-                    turns.append((turn, *pair.key, pair))
+                    turns.append((not pair.heard, turn, *pair.key, pair))
             self._dense = {pair: None for *_, pair in sorted(turns)[:MAX_DENSE]}
         return self._dense
 

@@ -14,6 +14,7 @@ from warren.messages import Credentials
 __all__ = ["MAX_CHECKS", "Check", "Checks"]
 
 MAX_CHECKS: Final = 128
+LATE: Final = 2.0  # ours: what is not answered by then makes room for others.
 
 
 class Check:
@@ -44,11 +45,18 @@ class Checks:
         return len(self._under_way)
 
     def send(self, pair: Pair, now: float, nomination: int | None = None) -> None:
-        """Check a pair now, each time by a new transaction, so that each answer tells its own round trip."""
+        """Check a pair now, each time by a new transaction, so that each answer tells its own round trip.
+
+        Where 128 are under way, none of them late, this one is left out: their answers tell as much.
+        """
         side = self._side
         under_way = self._under_way
         if len(under_way) >= MAX_CHECKS:
-            self._end(next(iter(under_way.values())))
+            oldest = next(iter(under_way.values()))
+            if now - oldest.sent_at < LATE:
+                side.drops["checks-full"] += 1
+                return
+            self._end(oldest)
         check = Check(pair, nomination, side.controlling)
         transaction = side.transactions.begin(side.owner, pair.base, pair.destination, now, check, self._key)
         under_way[transaction.id] = transaction
@@ -63,6 +71,7 @@ class Checks:
             key=self._key,
         )
         pair.sent += 1
+        pair.sent_at = now
         side.outputs.append(Transmit(pair.base, pair.destination, data))
 
     def finish(self, transaction: Transaction) -> Check:

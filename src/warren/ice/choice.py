@@ -162,7 +162,7 @@ class Choice:
                 self._prober.check(pair, now)
 
     def _climb(self, selected: Pair, now: float) -> None:
-        """Ask pairs that were better until they stopped answering: a passing fault is not to cost us for ever."""
+        """Ask the pairs that were better until they fell silent: a fault that passes must cost nothing."""
         if now < self._climb_at:
             return
         self._climb_at = now + CLIMB[1]

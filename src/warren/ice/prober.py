@@ -11,11 +11,12 @@ __all__ = ["LINGER", "MAX_TRIGGERED", "Prober"]
 
 LINGER: Final = 3.0  # ours: how long a pair better than the selected one may stay without an answer.
 MAX_TRIGGERED: Final = 64  # ours: checks that the peer's checks may cost us on one pair that never answers.
+TRIGGER_GAP: Final = 0.020  # ours: a peer that checks densely needs no answer in kind to each of its checks.
 MAX_CROWDING: Final = 0.08
 
 
 class Prober:
-    """Sends the checks of an attempt: first ones as the process may, repeats by schedule, triggered ones at once."""
+    """Sends the checks of an attempt: first ones by the bucket, repeats by schedule, triggered at once."""
 
     __slots__ = ("_checks", "_crowding", "_pairs", "_side", "paced_at")
 
@@ -65,15 +66,15 @@ class Prober:
         else:
             self._pairs.schedule(pair, at)
 
-    def may_trigger(self, pair: Pair) -> bool:
-        """Whether one more check of the peer may make us send one over this pair."""
+    def may_trigger(self, pair: Pair, now: float) -> bool:
+        """Whether a check of the peer makes us send one over this pair: the first always, then not each."""
         # The base may have gone while the peer's check waited to be read.
         if self._side.addresses.of(pair.base) is None:
             return False
         if pair.triggered >= MAX_TRIGGERED:
             self._side.drops["triggered-too-often"] += 1
             return False
-        return True
+        return pair.triggered == 0 or now - pair.sent_at >= TRIGGER_GAP
 
     def trigger(self, pair: Pair, now: float, nomination: int | None = None) -> None:
         """Check a pair at once because the peer did (RFC 8445, 7.3.1.4), also while a check is in progress.
