@@ -8,7 +8,7 @@ from typing import Final
 
 from warren.backoff import Backoff
 from warren.envelope import Envelope
-from warren.errors import SignalingError
+from warren.errors import WarrenError
 from warren.sansio import Dice
 from warren.signaling.carrier import Carrier, Gap, Identity, Received
 
@@ -114,8 +114,7 @@ class Subscription:
                 if self._live_since is not None and loop.time() - self._live_since >= STEADY:
                     delays = self._timing.again.delays(self._dice)
                 self._lost(reason)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._nudged.wait(), next(delays))
+                if await self._nudged_within(next(delays)):
                     delays = self._timing.again.delays(self._dice)
                 self._nudged.clear()
         finally:
@@ -142,7 +141,7 @@ class Subscription:
         except Exception as error:  # Whatever a plug-in raises; the subscription has to survive it.
             if limit.expired():
                 return self._why_expired()
-            return str(error) if isinstance(error, SignalingError) else f"{type(error).__name__}: {error}"
+            return str(error) if isinstance(error, WarrenError) else f"{type(error).__name__}: {error}"
         finally:
             self._entering = None
 
@@ -165,9 +164,7 @@ class Subscription:
         loop = asyncio.get_running_loop()
         while True:
             wait = self._heard_at + self._timing.quiet - loop.time()
-            if wait > 0 and not self._nudged.is_set():
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._nudged.wait(), wait)
+            if wait > 0 and not await self._nudged_within(wait):
                 continue
             self._nudged.clear()
             if trouble := await self._probe():
@@ -193,6 +190,12 @@ class Subscription:
                 within = f"{self._timing.answer:g} s"
                 return f"the subscription is deaf: our own probe did not come back within {within}{trouble}"
         return ""
+
+    async def _nudged_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._nudged.wait()
+        return self._nudged.is_set()
 
     def _take(self, item: Received) -> None:
         self._heard_at = asyncio.get_running_loop().time()
