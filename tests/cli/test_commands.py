@@ -47,7 +47,9 @@ def test_an_unknown_command_gets_a_suggestion(capsys: pytest.CaptureFixture[str]
 
 def test_an_unknown_option_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["genkey", "--colour"]) == 2
-    assert "No such option: --colour (`warren genkey --help` tells more)" in one_line(capsys)
+    line = one_line(capsys)
+    assert "No such option: --colour" in line
+    assert "(`warren genkey --help` tells more)" in line
 
 
 def test_a_missing_argument_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,12 +82,11 @@ def test_completion_offers_the_options_of_a_command() -> None:
     assert warren(env=environment).stdout.split() == ["--stun"]
 
 
-@pytest.mark.parametrize("library", ["typer", "rich"])
-def test_without_the_extra_it_says_which_to_install(library: str) -> None:
-    done = warren("genkey", without=library)
+def test_without_the_extra_it_says_which_to_install() -> None:
+    done = warren("genkey", without="typer")
     assert done.returncode == 2
     assert done.stderr == (
-        f"warren: {library} is not installed: the command line needs pip install 'warren[cli]'\n"
+        "warren: typer is not installed: the command line needs pip install 'warren[cli]'\n"
     )
 
 

@@ -1,12 +1,8 @@
 """`warren`: the console script."""
 
 import sys
-from typing import Final
 
 __all__ = ["main"]
-
-LIBRARIES: Final = ("typer", "rich")
-"""What the extra `cli` brings."""
 
 
 def main() -> None:
@@ -14,7 +10,7 @@ def main() -> None:
     try:
         from warren.cli.commands import run
     except ModuleNotFoundError as error:
-        if error.name not in LIBRARIES:
+        if error.name != "typer":
             raise
         print(
             f"warren: {error.name} is not installed: the command line needs pip install 'warren[cli]'",
