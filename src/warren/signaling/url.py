@@ -56,7 +56,8 @@ class BackendUrl:
 
     def __str__(self) -> str:
         place = self.authority.rpartition("@")[2]
-        return f"{self.scheme}:{f'//{place}' if place else ''}{self.path}"
+        path = self.path.rpartition("@")[2]  # A password may stand there too, if the slashes were forgotten.
+        return f"{self.scheme}:{f'//{place}' if place else ''}{path}"
 
     def refuse_options_but(self, *known: str) -> None:
         """Check that there is no option beside the known ones.
