@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.metadata
+import inspect
 import sys
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from typing import Annotated, Any, Final
@@ -111,8 +112,18 @@ def _command() -> Callable[..., Any]:
 def _make(name: str) -> Any:
     module = importlib.import_module(f"warren.cli.{name}")
     app = typer.Typer(add_completion=False)
-    app.command(name, short_help=COMMANDS[name], epilog=_epilog(module.EXAMPLES))(getattr(module, name))
+    function = getattr(module, name)
+    declare = app.command(
+        name, short_help=COMMANDS[name], help=_reflow(function), epilog=_epilog(module.EXAMPLES)
+    )
+    declare(function)
     return typer.main.get_command(app)
+
+
+def _reflow(function: Callable[..., Any]) -> str:
+    """Make each paragraph of a docstring one line: typer keeps the line ends of all but the first."""
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def _epilog(examples: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from warren.aio.calls import Allow, anyone
 from warren.aio.node import Node
 from warren.aio.session import Session
 from warren.cli.lines import write_line
-from warren.cli.options import Common, Timeout, parse_key, with_common
+from warren.cli.options import Common, parse_key, with_common
 from warren.cli.terminal import Terminal
 from warren.cli.watch import open_watched
 from warren.errors import NotConnected
@@ -46,7 +46,15 @@ def listen(
     echo: Annotated[
         bool, typer.Option("--echo", help="Send every datagram back, as `warren ping` needs it.")
     ] = False,
-    timeout: Timeout = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            min=0.0,
+            help="Give up if nobody has connected in this time (default: wait for ever).",
+        ),
+    ] = None,
 ) -> int:
     """Wait for peers that connect to us; datagrams become lines of standard output.
 

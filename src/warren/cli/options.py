@@ -34,6 +34,15 @@ def default_key_file() -> Path:
     return Path(typer.get_app_dir("warren")) / "key"
 
 
+def _default_key_words() -> str:
+    path = default_key_file()
+    return (
+        f"default: ~/{path.relative_to(Path.home())}"
+        if path.is_relative_to(Path.home())
+        else f"default: {path}"
+    )
+
+
 def parse_key(text: str) -> PublicKey:
     """Read a public key of the command line.
 
@@ -69,7 +78,7 @@ class Common:
             "--key",
             envvar="WARREN_KEY_FILE",
             metavar="FILE",
-            help=f"Our private key; only we may be able to read it.  [default: {default_key_file()}]",
+            help=f"Our private key; only we may be able to read it ({_default_key_words()}).",
         ),
     ] = None
     signaling: Annotated[
@@ -95,7 +104,7 @@ class Common:
         typer.Option(
             "--interface",
             metavar="PATTERN",
-            help="Use only interfaces with such names: 'eth*'.  [default: no tunnels, no bridges]",
+            help="Only interfaces of such names: 'eth*' (default: all but tunnels and bridges).",
         ),
     ] = field(default_factory=list)
     port: Annotated[
