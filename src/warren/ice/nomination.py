@@ -23,12 +23,12 @@ class Nominator:
 
     __slots__ = ("_repeats", "_value", "confirmed", "due", "offered")
 
-    def __init__(self) -> None:
+    def __init__(self, value: int = 0) -> None:
         self.offered: Pair | None = None
         """The pair that was nominated last."""
         self.due: float | None = None
         """When to repeat the nominating check."""
-        self._value = 0
+        self._value = value
         self.confirmed = False
         """Whether a nominating check of that pair was answered."""
         self._repeats = 0

@@ -1,0 +1,127 @@
+"""Priorities, foundations, and which candidates of a peer are refused."""
+
+import pytest
+
+from tests.ice.link import HOST, SRFLX
+from warren.ice.candidate import (
+    LocalCandidate,
+    foundation,
+    local_preference,
+    pair_priority,
+    peer_reflexive_priority,
+    priority,
+    refuse,
+)
+from warren.ice.transport import Base
+from warren.messages import Candidate, CandidateType, NetworkType
+
+BASE = Base("192.0.2.1", 4000)
+
+
+def told(address: str, port: int = 4000, component: int = 1, tcp: bool = False) -> Candidate:
+    ipv6 = ":" in address
+    network = NetworkType(1 + ipv6 + 2 * tcp)
+    return Candidate(type=HOST, network=network, address=address, port=port, component=component)
+
+
+@pytest.mark.parametrize(
+    ("type", "expected"),
+    [
+        (CandidateType.HOST, 2130706431),
+        (CandidateType.PEER_REFLEXIVE, 1862270975),
+        (CandidateType.SERVER_REFLEXIVE, 1694498815),
+        (CandidateType.RELAY, 16777215),
+    ],
+)
+def test_priority_is_that_of_rfc_8445(type: CandidateType, expected: int) -> None:
+    assert priority(type, 65535) == expected
+
+
+def test_a_higher_component_lowers_the_priority_by_one() -> None:
+    assert priority(HOST, 65535) - priority(HOST, 65535, component=2) == 1
+
+
+def test_ipv6_goes_before_ipv4_of_the_same_interface() -> None:
+    assert local_preference(0, is_ipv6=True) > local_preference(0, is_ipv6=False)
+
+
+def test_ipv4_of_the_first_interface_goes_before_ipv6_of_the_second() -> None:
+    assert local_preference(0, is_ipv6=False) > local_preference(1, is_ipv6=True)
+
+
+def test_local_preference_never_falls_below_zero() -> None:
+    assert local_preference(40000, is_ipv6=False) == 0
+
+
+def test_a_check_carries_the_peer_reflexive_priority_of_the_same_interface() -> None:
+    assert peer_reflexive_priority(priority(HOST, 1234)) == priority(CandidateType.PEER_REFLEXIVE, 1234)
+
+
+def test_pair_priority_is_the_formula_of_rfc_8445() -> None:
+    assert pair_priority(3, 2) == 2 * 2**32 + 2 * 3 + 1
+
+
+def test_pair_priority_of_the_smaller_controlling_candidate_lacks_the_last_bit() -> None:
+    assert pair_priority(2, 3) == 2 * 2**32 + 2 * 3
+
+
+def test_foundation_is_the_same_for_the_same_type_address_and_server() -> None:
+    one = foundation(SRFLX, BASE, "stun.example.org")
+    assert one == foundation(SRFLX, Base("192.0.2.1", 5000), "stun.example.org")
+
+
+def test_foundation_fits_the_wire() -> None:
+    assert 0 < len(foundation(HOST, BASE)) <= 32
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        foundation(SRFLX, BASE),
+        foundation(HOST, Base("192.0.2.2", 4000)),
+        foundation(HOST, Base("192.0.2.1", 4000, protocol="tcp")),
+        foundation(HOST, BASE, "stun.example.org"),
+    ],
+    ids=["type", "address", "protocol", "server"],
+)
+def test_foundation_differs_where_its_ground_differs(other: str) -> None:
+    assert foundation(HOST, BASE) != other
+
+
+def test_two_bases_with_the_same_address_make_different_local_candidates() -> None:
+    candidate = told("192.0.2.1")
+    assert LocalCandidate(candidate, BASE) != LocalCandidate(candidate, Base("192.0.2.1", 4000))
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "10.0.0.1", "169.254.3.4", "2001:db8::1", "fd00::1"])
+def test_an_ordinary_candidate_is_not_refused(address: str) -> None:
+    assert refuse(told(address), loopback=False) is None
+
+
+@pytest.mark.parametrize(
+    ("candidate", "reason"),
+    [
+        (told("192.0.2.1", tcp=True), "candidate-tcp"),
+        (told("2001:db8::1", tcp=True), "candidate-tcp"),
+        (told("192.0.2.1", component=2), "candidate-component"),
+        (told("127.0.0.1"), "candidate-loopback"),
+        (told("::1"), "candidate-loopback"),
+        (told("224.0.0.251"), "candidate-multicast"),
+        (told("ff02::1"), "candidate-multicast"),
+        (told("0.0.0.0"), "candidate-unspecified"),
+        (told("0.1.2.3"), "candidate-unspecified"),
+        (told("::"), "candidate-unspecified"),
+        (told("240.0.0.1"), "candidate-reserved"),
+        (told("255.255.255.255"), "candidate-reserved"),
+        (told("::ffff:127.0.0.1"), "candidate-mapped"),
+        (told("fe80::1"), "candidate-link-local"),
+        (told("2001:db8::1%eth0"), "candidate-link-local"),
+    ],
+)
+def test_a_hostile_or_useless_candidate_is_refused(candidate: Candidate, reason: str) -> None:
+    assert refuse(candidate, loopback=False) == reason
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_loopback_is_taken_where_it_was_asked_for(address: str) -> None:
+    assert refuse(told(address), loopback=True) is None

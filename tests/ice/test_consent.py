@@ -1,0 +1,143 @@
+"""When consent is checked, doubted and lost."""
+
+import random
+
+import pytest
+
+from warren.ice.consent import Consent, Verdict
+
+RTT = 0.02
+
+
+def resting(*, timeout: float = 5.0, seed: int = 1) -> Consent:
+    consent = Consent(dice=random.Random(seed), timeout=timeout)
+    consent.rest(0.0)
+    return consent
+
+
+def due(consent: Consent) -> float:
+    assert consent.due is not None
+    return consent.due
+
+
+def step(consent: Consent, rtt: float = RTT) -> tuple[float, Verdict]:
+    """Go to the next moment that matters: when, and what is to be done."""
+    now = due(consent)
+    return now, consent.tick(now, rtt)
+
+
+def suspect() -> tuple[Consent, float]:
+    consent = resting()
+    step(consent)
+    step(consent)
+    now, verdict = step(consent)
+    assert verdict is Verdict.SUSPECT
+    return consent, now
+
+
+def test_nothing_is_due_before_a_path_is_chosen() -> None:
+    assert Consent(dice=random.Random(1), timeout=5.0).due is None
+
+
+def test_ticking_before_a_path_is_chosen_does_nothing() -> None:
+    assert Consent(dice=random.Random(1), timeout=5.0).tick(100.0, RTT) is Verdict.NOTHING
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_first_check_comes_four_to_six_seconds_later(seed: int) -> None:
+    assert 4.0 <= due(resting(seed=seed)) <= 6.0
+
+
+def test_the_time_of_the_check_is_drawn() -> None:
+    assert len({due(resting(seed=seed)) for seed in range(20)}) == 20
+
+
+def test_an_early_tick_does_nothing() -> None:
+    consent = resting()
+    assert consent.tick(due(consent) - 0.001, RTT) is Verdict.NOTHING
+
+
+def test_when_it_is_due_the_selected_pair_is_checked() -> None:
+    assert step(resting())[1] is Verdict.CHECK
+
+
+def test_an_answer_is_awaited_for_a_second() -> None:
+    consent = resting()
+    now, _ = step(consent)
+    assert due(consent) == now + 1.0
+
+
+def test_an_answer_is_awaited_for_three_round_trips_where_that_is_longer() -> None:
+    consent = resting()
+    now, _ = step(consent, rtt=0.5)
+    assert due(consent) == now + 1.5
+
+
+def test_without_an_answer_the_pair_is_checked_again_at_once() -> None:
+    consent = resting()
+    step(consent)
+    assert step(consent)[1] is Verdict.CHECK
+
+
+def test_the_first_miss_makes_nothing_suspect() -> None:
+    consent = resting()
+    step(consent)
+    step(consent)
+    assert not consent.suspect
+
+
+def test_the_second_miss_in_a_row_makes_the_path_suspect() -> None:
+    assert suspect()[0].suspect
+
+
+def test_an_answer_between_two_misses_begins_the_count_anew() -> None:
+    consent = resting()
+    step(consent)
+    now, _ = step(consent)
+    consent.rest(now)
+    step(consent)
+    assert step(consent)[1] is Verdict.CHECK
+
+
+def test_a_suspect_path_is_probed_every_half_second() -> None:
+    consent, now = suspect()
+    assert step(consent) == (now + 0.5, Verdict.PROBE)
+
+
+def test_consent_is_lost_five_seconds_after_the_path_became_suspect() -> None:
+    consent, now = suspect()
+    while (last := step(consent))[1] is Verdict.PROBE:
+        pass
+    assert last == (pytest.approx(now + 5.0), Verdict.LOST)
+
+
+def test_nothing_is_due_after_consent_is_lost() -> None:
+    consent, now = suspect()
+    consent.tick(now + 5.0, RTT)
+    assert consent.due is None
+
+
+def test_the_timeout_can_be_set() -> None:
+    consent = resting(timeout=30.0)
+    consent.doubt(0.0)
+    assert consent.tick(29.0, RTT) is Verdict.PROBE
+
+
+def test_an_answer_clears_the_suspicion() -> None:
+    consent, now = suspect()
+    consent.rest(now)
+    assert not consent.suspect
+
+
+def test_doubting_again_does_not_put_off_the_end() -> None:
+    consent = resting()
+    consent.doubt(1.0)
+    consent.doubt(4.0)
+    assert consent.tick(6.0, RTT) is Verdict.LOST
+
+
+def test_the_last_probe_does_not_put_off_the_end() -> None:
+    consent = resting()
+    consent.doubt(0.0)
+    consent.tick(4.8, RTT)
+    assert consent.due == 5.0
