@@ -23,9 +23,10 @@ class Asker:
 
 
 def inquiry(transactions: Transactions | None = None) -> Inquiry:
-    return Inquiry(
-        BASE, SERVER, owner=Asker(), transactions=transactions or Transactions(Random(1)), dice=Random(1)
-    )
+    dice = Random(1)
+    if transactions is None:
+        transactions = Transactions(dice)
+    return Inquiry(BASE, SERVER, owner=Asker(), transactions=transactions, dice=dice)
 
 
 def answer(request: bytes, mapped: Address = PUBLIC) -> Stun:
