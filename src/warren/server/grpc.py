@@ -46,6 +46,8 @@ class Settings:
             ("grpc.server_handshake_timeout_ms", _milliseconds(self.handshake_timeout)),
             ("grpc.keepalive_time_ms", _milliseconds(self.keepalive_time)),
             ("grpc.keepalive_timeout_ms", _milliseconds(self.keepalive_timeout)),
+            # What really ends the connection: without it, any unanswered ping is waited for a minute.
+            ("grpc.http2.ping_timeout_ms", _milliseconds(self.keepalive_timeout)),
             # Both ways: clients may ping without a call (they do, every 20 s), and so do we.
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),

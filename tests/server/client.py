@@ -1,0 +1,122 @@
+"""A gRPC client that knows only methods and bytes, as any program could be written."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import grpc
+from grpc.aio import AioRpcError
+
+from tests.server.keys import envelope
+from warren import wire
+from warren.keys import PublicKey
+
+__all__ = ["Client", "Ending", "Stream", "connected", "until"]
+
+SIGNALING = "/cunicu.signaling.Signaling/"
+
+# Strings, because these classes are generic only to type checkers.
+Call: TypeAlias = "grpc.aio.UnaryStreamCall[bytes, bytes]"
+Subscribe: TypeAlias = "grpc.aio.UnaryStreamMultiCallable[bytes, bytes]"
+Method: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a call ended."""
+
+    code: grpc.StatusCode
+    details: str
+
+
+class Stream:
+    """One subscription."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def read(self) -> bytes | Ending:
+        """Read the next message, or how the stream ended."""
+        try:
+            async with asyncio.timeout(20):
+                data = await self._call.read()
+        except AioRpcError as error:
+            return Ending(error.code(), error.details() or "")
+        return (
+            data if isinstance(data, bytes) else Ending(await self._call.code(), await self._call.details())
+        )
+
+    async def ending(self) -> Ending:
+        """Read until the stream ends."""
+        while isinstance(found := await self.read(), bytes):
+            pass
+        return found
+
+    def cancel(self) -> None:
+        """Leave."""
+        self._call.cancel()
+
+
+class Client:
+    """One connection to a server."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
+
+    def open(self, params: bytes) -> Stream:
+        """Call Subscribe with any bytes."""
+        subscribe: Subscribe = self.channel.unary_stream(f"{SIGNALING}Subscribe")
+        return Stream(subscribe(params))
+
+    async def subscribe(self, key: PublicKey) -> Stream:
+        """Subscribe and see the subscription live."""
+        stream = self.open(wire.encode_subscribe_params(key))
+        assert await stream.read() == b""
+        return stream
+
+    async def send(self, data: bytes) -> int | Ending:
+        """Call Publish with any bytes; returns how many took it, or how the call ended."""
+        publish: Method = self.channel.unary_unary(f"{SIGNALING}Publish")
+        call = publish(data, timeout=20)
+        try:
+            assert await call == b""
+        except AioRpcError as error:
+            return Ending(error.code(), error.details() or "")
+        return int(str((await call.trailing_metadata())["x-warren-delivered"]))
+
+    async def publish(self, key: PublicKey, body: bytes = b"sealed") -> int | Ending:
+        """Publish an envelope to a key."""
+        return await self.send(envelope(key, body))
+
+    async def call(self, method: str, request: bytes = b"") -> bytes | Ending:
+        """Call any method that answers once."""
+        called: Method = self.channel.unary_unary(method)
+        try:
+            return await called(request, timeout=20)
+        except AioRpcError as error:
+            return Ending(error.code(), error.details() or "")
+
+
+@asynccontextmanager
+async def connected(
+    port: int, *, credentials: grpc.ChannelCredentials | None = None
+) -> AsyncIterator[Client]:
+    """Use a connection of its own."""
+    options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
+    where = f"127.0.0.1:{port}"
+    channel = (
+        grpc.aio.secure_channel(where, credentials, options)
+        if credentials
+        else grpc.aio.insecure_channel(where, options)
+    )
+    async with channel:
+        yield Client(channel)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until it is so."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  # what is waited for happens in the server, which tells nobody
+            await asyncio.sleep(0.005)
