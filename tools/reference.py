@@ -1,4 +1,4 @@
-"""Write docs/reference.md from the docstrings of the public names and the help of the commands: `make reference`."""
+"""Write docs/reference.md from the public names' docstrings and the commands' help: `make reference`."""
 
 import inspect
 import os

@@ -94,25 +94,26 @@ async def test_a_restart_keeps_data_flowing_and_makes_a_new_generation() -> None
 
 
 async def test_a_caller_is_learned_of_and_can_be_answered() -> None:
-    async with two_nodes() as (alice, bob), bob.calls(allow=[alice.public]) as calls:
-        async with alice.open(bob.public) as to_bob:
-            peer = await asyncio.wait_for(anext(calls), 10)
-            assert peer == alice.public
-            async with bob.open(peer):
-                await to_bob.wait_connected(20)
+    async with (
+        two_nodes() as (alice, bob),
+        bob.calls(allow=[alice.public]) as calls,
+        alice.open(bob.public) as to_bob,
+    ):
+        peer = await asyncio.wait_for(anext(calls), 10)
+        assert peer == alice.public
+        async with bob.open(peer):
+            await to_bob.wait_connected(20)
 
 
 async def test_a_caller_that_is_not_allowed_is_not_learned_of() -> None:
-    asked: list[PublicKey] = []
+    asked = asyncio.Event()
 
     def nobody(peer: PublicKey) -> bool:
-        asked.append(peer)
+        asked.set()
         return False
 
     async with two_nodes() as (alice, bob), bob.calls(nobody) as calls, alice.open(bob.public):
-        async with asyncio.timeout(10):
-            while not asked:
-                await asyncio.sleep(0)
+        await asyncio.wait_for(asked.wait(), 10)
         caller = asyncio.ensure_future(anext(calls))
         await asyncio.sleep(0)
         assert not caller.done()
@@ -120,10 +121,12 @@ async def test_a_caller_that_is_not_allowed_is_not_learned_of() -> None:
 
 
 async def test_nobody_there_is_said_when_time_is_over() -> None:
-    async with Node(PrivateKey.generate(), world(), config=LOOPBACK) as alice:
-        async with alice.open(PrivateKey.generate().public) as session:
-            with pytest.raises(NotConnected, match="nobody there"):
-                await session.wait_connected(0.05)
+    async with (
+        Node(PrivateKey.generate(), world(), config=LOOPBACK) as alice,
+        alice.open(PrivateKey.generate().public) as session,
+    ):
+        with pytest.raises(NotConnected, match="nobody there"):
+            await session.wait_connected(0.05)
 
 
 async def test_sending_without_a_path_is_refused() -> None:
@@ -221,11 +224,13 @@ async def test_being_cancelled_half_way_ends_every_task_and_frees_the_port() -> 
     bases: list[int] = []
 
     async def live() -> None:
-        async with Node(PrivateKey.generate(), world(), config=LOOPBACK) as node:
-            async with node.open(PrivateKey.generate().public):
-                bases.extend(base.port for base in node.bases)
-                inside.set()
-                await asyncio.Event().wait()
+        async with (
+            Node(PrivateKey.generate(), world(), config=LOOPBACK) as node,
+            node.open(PrivateKey.generate().public),
+        ):
+            bases.extend(base.port for base in node.bases)
+            inside.set()
+            await asyncio.Event().wait()
 
     task = asyncio.create_task(live())
     await asyncio.wait_for(inside.wait(), 10)

@@ -1,6 +1,6 @@
 """Fuzz every parser: `make fuzz SECONDS=60`, or `python -m tests.fuzz --seconds 60 [TARGET …]`.
 
-With atheris (coverage-guided) where it is installed, by seeded mutations otherwise. The targets share the time.
+With atheris (coverage-guided) where it is installed, by seeded mutations otherwise. All share the time.
 A broken parser ends the run with exit code 1 and its input in hexadecimal, to be added to tests/fuzz/corpus.
 """
 
