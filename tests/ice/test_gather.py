@@ -126,6 +126,12 @@ def test_without_an_address_nothing_is_complete() -> None:
     assert not Lab().gatherer.complete
 
 
+def test_gathering_is_not_complete_any_more_when_the_last_address_is_lost() -> None:
+    world = lab(HOME, one=False)
+    world.gatherer.remove_base(HOME, 1.0)
+    assert not world.gatherer.complete
+
+
 def test_first_base_has_the_highest_priority_and_the_families_take_turns() -> None:
     other_ipv6 = Base("2001:db8::3", 4003)
     world = lab(HOME, CAFE, HOME_IPV6, other_ipv6, one=False)
