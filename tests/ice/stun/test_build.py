@@ -47,7 +47,7 @@ def test_controlled_check_says_so() -> None:
 def test_nominating_check_is_proved_with_what_nominates() -> None:
     request = stun.parse(check(use_candidate=True, nomination=0x1010203))
     assert request.use_candidate
-    assert request.nomination == 0x010203
+    assert request.attributes[Attribute.NOMINATION] == b"\0\1\2\3"
     assert stun.verify(request, KEY)
 
 

@@ -1,3 +1,4 @@
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,7 @@ from tests.ice.stun.vectors import (
 )
 from warren.ice import stun
 from warren.ice.stun import Attribute, Class, Method, Stun, StunError
+from warren.ice.stun.shape import Shape
 
 VECTORS = (REQUEST, RESPONSE_IPV4, RESPONSE_IPV6, LONG_TERM_REQUEST)
 each_vector = pytest.mark.parametrize("data", VECTORS, ids=["request", "ipv4", "ipv6", "long-term"])
@@ -220,6 +222,25 @@ def test_more_shapes_than_are_kept_are_still_read() -> None:
             request = stun.parse(data)
             assert stun.verify(request, KEY)
             assert request.attributes[0x8022] == bytes(size)
+
+
+def test_no_more_than_64_shapes_are_kept() -> None:
+    for size in range(0, 800, 4):
+        data = stun.build(Method.BINDING, Class.REQUEST, TRANSACTION_ID, [(0x8022, bytes(size))], KEY)
+        assert stun.verify(stun.parse(data), KEY)
+    assert count_shapes() <= 64
+
+
+def test_shape_of_a_message_that_nobody_proved_is_not_kept() -> None:
+    before = count_shapes()
+    for size in range(2, 800, 4):
+        with_attributes((0x8022, bytes(size)))
+    assert count_shapes() <= before
+
+
+def count_shapes() -> int:
+    gc.collect()
+    return sum(isinstance(found, Shape) for found in gc.get_objects())
 
 
 # Readers
