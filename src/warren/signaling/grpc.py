@@ -28,7 +28,7 @@ PUBLISH: Final = "/cunicu.signaling.Signaling/Publish"
 DELIVERED: Final = "x-warren-delivered"
 """Trailing metadata of Publish: how many queues took the envelope."""
 
-ENTER_TIMEOUT = 10.0
+ENTER_TIMEOUT = 8.0
 PUBLISH_TIMEOUT = 8.0
 
 _Publish = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
