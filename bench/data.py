@@ -1,7 +1,7 @@
 """Datagrams per second through two connected sessions on loopback, beside aioice: `make bench-data`.
 
-Both run on uvloop, one pair of peers each, sender and receiver in one process, 1,200 bytes a datagram. A round
-sends for a fixed time with a window, so that the kernel's buffers are never overrun and what is counted arrived.
+Both run on uvloop, one pair of peers each, sender and receiver in one process, 1,200 bytes each. A round sends
+for a fixed time with a window, so that the kernel's buffers are not overrun and what is counted arrived.
 Rounds of the two alternate: what disturbs the machine disturbs both.
 """
 

@@ -10,7 +10,7 @@ __all__ = ["Backoff", "Delays"]
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How delays grow: `first` seconds, times `factor` each time, at most `limit`, each off by ±`jitter` of it."""
+    """How delays grow: `first` seconds, times `factor` each time, to `limit`, each off by ±`jitter` of it."""
 
     first: float
     factor: float
@@ -23,7 +23,7 @@ class Backoff:
 
 
 class Delays(Iterator[float]):
-    """The delays of one run of failures, in seconds, without end; the limit holds for what jitter adds too."""
+    """The delays of one run of failures, in seconds, without end; the limit holds with jitter too."""
 
     __slots__ = ("_backoff", "_dice", "_next")
 
