@@ -1,6 +1,6 @@
 """Datagrams per second through two connected sessions on loopback, beside aioice: `make bench-data`.
 
-Both run on uvloop, one pair of peers each, sender and receiver in one process, 1,200 bytes each. A round sends
+Both run on uvloop, a pair of peers each, sender and receiver in one process, 1,200 bytes each. A round sends
 for a fixed time with a window, so that the kernel's buffers are not overrun and what is counted arrived.
 Rounds of the two alternate: what disturbs the machine disturbs both.
 """
