@@ -4,6 +4,8 @@ import heapq
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 from warren.ice import stun
 from warren.ice.agent import Agent
@@ -14,6 +16,7 @@ from warren.ice.transaction import Transaction, Transactions
 from warren.ice.transport import Address, Base, Transmit
 from warren.messages import Candidate, CandidateType, Credentials, NetworkType
 
+Output = TypeVar("Output", bound=AgentOutput)
 HOST, SRFLX = CandidateType.HOST, CandidateType.SERVER_REFLEXIVE
 
 
@@ -127,13 +130,40 @@ class Peer:
             if transaction is not None:
                 transaction.owner.response_received(transaction, packet, source, base, now)
 
-    def when(self, kind: type[object]) -> list[float]:
+    def when(self, kind: type[AgentOutput]) -> list[float]:
         """The times at which it told this."""
         return [now for now, output in self.told if isinstance(output, kind)]
 
-    def all(self, kind: type[object]) -> list[object]:
+    def all(self, kind: type[Output]) -> list[Output]:
         """What of this kind it told."""
         return [output for _, output in self.told if isinstance(output, kind)]
+
+    def check(
+        self,
+        other: "Peer",
+        base: Base,
+        source: Address,
+        now: float,
+        *,
+        nomination: int | None = None,
+        use_candidate: bool = False,
+        controlling: bool | None = None,
+        tie_breaker: int = 5,
+        ufrag: str | None = None,
+    ) -> stun.Stun:
+        """Let a check of the other peer arrive here, as if it came from anywhere; returns the request."""
+        data = stun.binding_request(
+            self.dice.randbytes(12),
+            username=f"{self.credentials.ufrag}:{ufrag or other.credentials.ufrag}",
+            priority=priority(CandidateType.PEER_REFLEXIVE, 100),
+            controlling=not self.agent.controlling if controlling is None else controlling,
+            tie_breaker=tie_breaker,
+            use_candidate=use_candidate or nomination is not None,
+            nomination=nomination,
+            key=stun.prepare_key(self.credentials.pwd),
+        )
+        self.datagram_received(data, source, base, now)
+        return stun.parse(data)
 
 
 @dataclass(frozen=True)
@@ -243,6 +273,84 @@ def _base_at(peer: Peer, packet: Packet) -> Base | None:
         if (base.address, base.port) == packet.destination:
             return base
     return None
+
+
+@dataclass
+class Place:
+    """Where a peer lives: its bases, its NAT, its local candidates."""
+
+    bases: list[Base]
+    nat: Nat | None = None
+
+    @property
+    def candidates(self) -> list[LocalCandidate]:
+        """Host candidates, and what a STUN server would see through the NAT."""
+        ranks = [sum(b.is_ipv6 == base.is_ipv6 for b in self.bases[:i]) for i, base in enumerate(self.bases)]
+        found = [host(base, rank) for rank, base in zip(ranks, self.bases, strict=True)]
+        if self.nat is not None:
+            for rank, base in zip(ranks, self.bases, strict=True):
+                found.append(srflx(base, self.nat.outgoing(base, ("192.0.2.250", 3478)), rank))
+        return found
+
+
+def public(*addresses: str, port: int = 4000) -> Place:
+    """A place without a NAT."""
+    return Place([Base(address, port) for address in addresses])
+
+
+def behind(nat: Nat, *addresses: str, port: int = 4000) -> Place:
+    """A place behind a NAT."""
+    return Place([Base(address, port) for address in addresses], nat)
+
+
+class World:
+    """Peer A and peer B, each in its place; `controlling` names who is, "AB" both, "" none."""
+
+    def __init__(
+        self,
+        a: Place,
+        b: Place,
+        *,
+        controlling: str = "A",
+        renomination: bool = True,
+        seed: int = 1,
+        delay: float = 0.020,
+        patience: float = 39.5,
+        consent_timeout: float = 5.0,
+        end: bool = True,
+    ) -> None:
+        self.places = {"A": a, "B": b}
+        self.a, self.b = (
+            Peer(
+                name,
+                controlling=name in controlling,
+                bases=place.bases,
+                nat=place.nat,
+                seed=seed,
+                patience=patience,
+                consent_timeout=consent_timeout,
+                renomination=renomination,
+            )
+            for name, place in self.places.items()
+        )
+        self.link = Link(self.a, self.b, delay=delay)
+        for peer in (self.a, self.b):
+            for local in self.places[peer.name].candidates:
+                peer.agent.add_local(local, 0.0)
+            if end:
+                peer.agent.end_local(0.0)
+
+    def introduce(self, a: float = 0.0, b: float = 0.0, *, end: bool = True) -> "World":
+        """Tell A about B at one time and B about A at another."""
+        for peer, other, when in ((self.a, self.b, a), (self.b, self.a, b)):
+            locals = self.places[other.name].candidates
+            self.link.at(when, partial(introduce, peer, other, locals, when, end=end))
+        return self
+
+    def run(self, until: float) -> "World":
+        """Let time pass."""
+        self.link.run(until)
+        return self
 
 
 def introduce(peer: Peer, other: Peer, locals: list[LocalCandidate], now: float, *, end: bool = True) -> None:
