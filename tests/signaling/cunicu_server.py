@@ -4,7 +4,6 @@ It can be made to misbehave as servers do: to stop passing on, to confirm nothin
 """
 
 import asyncio
-import ssl
 from typing import Any, Self
 
 import grpc
@@ -32,10 +31,14 @@ class CunicuServer(grpc.GenericRpcHandler):
         """Answer every call with this status."""
         self.subscribed = 0
         """How often anybody has subscribed."""
+        self.published = 0
+        """How many envelopes came, held back or not."""
         self.peers: list[str] = []
         """Addresses of those who have subscribed, in order."""
         self.trailing: tuple[tuple[str, str], ...] = ()
         """What Publish sends as trailing metadata."""
+        self.holds: asyncio.Event | None = None
+        """Answer Publish only when this is set."""
         self._credentials = credentials
         self._queues: dict[PublicKey, list[asyncio.Queue[bytes | None]]] = {}
         self._changed = asyncio.Condition()
@@ -81,6 +84,11 @@ class CunicuServer(grpc.GenericRpcHandler):
         async with self._changed:
             await self._changed.wait_for(lambda: self.subscriptions == count)
 
+    async def wait_for_published(self, count: int) -> None:
+        """Wait until so many envelopes have come."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.published >= count)
+
     def end_streams(self) -> None:
         """End every stream cleanly, with status OK."""
         self.send_all(None)
@@ -110,9 +118,13 @@ class CunicuServer(grpc.GenericRpcHandler):
     async def _publish(self, request: bytes, context: Any) -> bytes:
         await self._maybe_refuse(context)
         _, recipient, _, _ = wire.decode_envelope(request)
+        self.published += 1
+        await self._tell()
         if not self.deaf:
             for queue in self._queues.get(PublicKey(recipient), []):
                 queue.put_nowait(request)
+        if self.holds is not None:
+            await self.holds.wait()
         context.set_trailing_metadata(self.trailing)
         return b""
 
@@ -121,9 +133,8 @@ class CunicuServer(grpc.GenericRpcHandler):
         key, queue = wire.decode_subscribe_params(request), asyncio.Queue[bytes | None]()
         self.subscribed += 1
         self.peers.append(context.peer())
-        async with self._changed:
-            self._queues.setdefault(key, []).append(queue)
-            self._changed.notify_all()
+        self._queues.setdefault(key, []).append(queue)
+        await self._tell()
         try:
             if self.confirms:
                 yield b""
@@ -131,20 +142,12 @@ class CunicuServer(grpc.GenericRpcHandler):
                 yield data
         finally:
             self._queues[key].remove(queue)
-            async with self._changed:
-                self._changed.notify_all()
+            await self._tell()
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
 
     async def _maybe_refuse(self, context: Any) -> None:
         if self.refusal is not None:
             await context.abort(*self.refusal)
-
-
-def server_credentials(key: bytes, chain: bytes) -> grpc.ServerCredentials:
-    """Make credentials from PEM."""
-    return grpc.ssl_server_credentials([(key, chain)])
-
-
-def der(pem: bytes) -> bytes:
-    """Turn the first certificate of a PEM text into DER."""
-    end = b"-----END CERTIFICATE-----"
-    return ssl.PEM_cert_to_DER_cert((pem.partition(end)[0] + end + b"\n").decode())

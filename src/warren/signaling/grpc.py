@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 import grpc.aio
 
@@ -31,9 +31,10 @@ DELIVERED: Final = "x-warren-delivered"
 ENTER_TIMEOUT = 8.0
 PUBLISH_TIMEOUT = 8.0
 
-_Publish = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
-_Subscribe = grpc.aio.UnaryStreamMultiCallable[bytes, bytes]
-_Call = grpc.aio.UnaryStreamCall[bytes, bytes]
+# Strings, because these classes are generic only to type checkers.
+_Publish: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
+_Subscribe: TypeAlias = "grpc.aio.UnaryStreamMultiCallable[bytes, bytes]"
+_Call: TypeAlias = "grpc.aio.UnaryStreamCall[bytes, bytes]"
 
 
 class _Line:

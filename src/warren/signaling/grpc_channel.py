@@ -17,6 +17,8 @@ Options = tuple[tuple[str, int | str], ...]
 OPTIONS: Final[Options] = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # What really ends the connection: without it, any unanswered ping is waited for a minute.
+    ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     # Whoever subscribes tries again by himself; gRPC must not wait its two minutes beside that.

@@ -66,7 +66,7 @@ class GrpcTarget:
 def _roots(url: BackendUrl, path: str) -> bytes:
     try:
         pem = Path(path).read_bytes()
-        ssl.create_default_context(cadata=pem.decode("ascii"))
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem.decode("ascii"))
     except OSError as error:  # SSLError is one too.
         reason = "it holds no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
         raise ConfigurationError(f"{url}: cannot use ?ca={path}: {reason}") from error

@@ -40,6 +40,7 @@ _ERRNO: Final = re.compile(r"\[Errno (\d+)\]")
 _NOT_CONNECTED: Final = ("failed to connect", "errors resolving", "resolution failed")
 
 _STATUS: Final = {
+    grpc.StatusCode.CANCELLED: "cancelled the call",
     grpc.StatusCode.DEADLINE_EXCEEDED: "did not answer in time",
     grpc.StatusCode.UNIMPLEMENTED: "speaks gRPC, but is no signaling server",
     grpc.StatusCode.RESOURCE_EXHAUSTED: "is at its limit",
