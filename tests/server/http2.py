@@ -30,6 +30,7 @@ class RawClient:
     """Whether the server ended the stream."""
     gone: bool = False
     """Whether the server closed the connection."""
+    _first: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def messages(self) -> list[bytes]:
@@ -64,6 +65,17 @@ class RawClient:
         for stream in (0, 1):
             self._send(WINDOW_UPDATE, 0, stream, more.to_bytes(4, "big"))
 
+    async def live(self) -> None:
+        """Wait for the first message: the subscription is live."""
+        async with asyncio.timeout(20):
+            await self._first.wait()
+
+    def freeze(self) -> None:
+        """Read nothing more from the socket."""
+        transport = self.writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
+
     async def listen(self) -> None:
         """Read frames until the connection ends."""
         try:
@@ -77,6 +89,7 @@ class RawClient:
     def _frame(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
         if kind == DATA:
             self.received += payload
+            self._first.set()
         if kind == RST_STREAM or (kind in (DATA, HEADERS) and flags & END_STREAM):
             self.ended = True
         if kind == SETTINGS and not flags & ACK:

@@ -150,10 +150,8 @@ def _bind(
             port = (
                 engine.add_secure_port(where, credentials) if credentials else engine.add_insecure_port(where)
             )
-        except (
-            RuntimeError
-        ) as error:  # Somebody else was quicker, or the key is of a kind that gRPC cannot use.
-            raise WarrenError(f"cannot listen at {where}: {error}") from None
+        except RuntimeError:  # It was free a moment ago. gRPC gives no reason.
+            raise WarrenError(f"cannot listen at {where}: gRPC could not bind it; try again") from None
     return ListenAddress(wanted.host, port)
 
 

@@ -12,6 +12,7 @@ import grpc
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from warren.errors import ConfigurationError
 
@@ -59,6 +60,10 @@ class CertificateFiles:
             raise ConfigurationError(
                 f"the TLS key {self.key} does not belong to the certificate {self.certificate}; "
                 "the file of a chain begins with the server's own certificate"
+            )
+        if not _usable(private):
+            raise ConfigurationError(
+                f"the TLS key {self.key} is of a kind that gRPC clients do not know; use RSA, P-256 or P-384"
             )
         return Certificate(
             chain=chain,
@@ -157,6 +162,12 @@ def _parse(parse: Callable[[], T], path: Path, what: str) -> T:
         ) from None
     except (ValueError, IndexError, UnsupportedAlgorithm):
         raise ConfigurationError(f"{path} holds no {what} in PEM (-----BEGIN …-----)") from None
+
+
+def _usable(key: object) -> bool:
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return isinstance(key.curve, (ec.SECP256R1, ec.SECP384R1))
+    return isinstance(key, rsa.RSAPrivateKey)
 
 
 def _public_bytes(key: object) -> bytes:
