@@ -92,17 +92,14 @@ async def _serve(
 ) -> None:
     if peer in node.sessions:  # It called twice before we got here.
         return
-    async with open_watched(node, peer, terminal, name_peer=True) as session:
-        answering = asyncio.create_task(_answer(session, echo=echo))
-        try:
-            async for event in session.events():
-                if session.path is not None:
-                    deadline.reschedule(None)
-                if isinstance(event, StateChanged) and event.new in ENDED and session.state in GONE:
-                    break  # Whoever still wants something calls again.
-        finally:
-            answering.cancel()
-            await asyncio.gather(answering, return_exceptions=True)
+    async with open_watched(node, peer, terminal, name_peer=True) as session, asyncio.TaskGroup() as group:
+        answering = group.create_task(_answer(session, echo=echo))
+        async for event in session.events():
+            if session.path is not None and not deadline.expired():
+                deadline.reschedule(None)
+            if isinstance(event, StateChanged) and event.new in ENDED and session.state in GONE:
+                break  # Whoever still wants something calls again.
+        answering.cancel()
 
 
 async def _answer(session: Session, *, echo: bool) -> None:
