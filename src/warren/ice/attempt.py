@@ -33,7 +33,6 @@ class Attempt:
         "_remotes",
         "_settled",
         "_side",
-        "_started_at",
         "authenticated",
         "over",
         "remote",
@@ -58,7 +57,6 @@ class Attempt:
         self._nudge = Nudge()
         self._remote_ended = False
         self._settled = False
-        self._started_at: float | None = None
         self._patience_at: float | None = None
 
     # What can be read
@@ -97,14 +95,16 @@ class Attempt:
         if self.over:
             return
         self._checks.forget_base(base)
+        selected = self._pairs.selected
+        if selected is not None and selected.base is base:
+            self._pairs.selected = None
         for pair in self._pairs:
             if pair.base is base:
                 pair.fresh = False
                 pair.error = "the local address is gone"
                 self._pairs.move(pair, PairState.FAILED)
                 self._choice.failed(pair, now)
-        selected = self._pairs.selected
-        if selected is not None and selected.base is base:
+        if selected is not None and self._pairs.selected is None:
             self._choice.abandon("the local address of the path is gone", now)
         else:
             self._choice.reconsider(now, "the peer chose it")
@@ -133,8 +133,7 @@ class Attempt:
         pair = self._pairs.form(local, remote, remote.transport)
         if pair is None:
             self._side.drops["pairs-full"] += 1
-        elif self._started_at is None:
-            self._started_at = now
+        elif self._patience_at is None:
             self._patience_at = now + self._side.patience
             self._side.outputs.append(PairFormed())
         return pair
@@ -274,7 +273,8 @@ class Attempt:
             self._give_up("every pair failed", now)
 
     def _give_up(self, reason: str, now: float) -> None:
-        seconds = now - (self._started_at or now)
+        assert self._patience_at is not None  # It runs since the first pair.
+        seconds = now - (self._patience_at - self._side.patience)
         self._end(ChecksFailed(why_failed(reason, self._pairs.ranked(), seconds)))
 
     def _end(self, output: ChecksFailed | ConsentLost) -> None:

@@ -146,7 +146,6 @@ class Choice:
 
     def abandon(self, reason: str, now: float) -> None:
         """The selected pair is gone for good: another one must answer, or consent is lost."""
-        self._pairs.selected = None
         self.route = None
         for pair in self._pairs:
             if pair.state is PairState.IN_PROGRESS and pair.due is None:

@@ -30,18 +30,16 @@ class Prober:
 
     def start(self, now: float) -> None:
         """Send the first checks of waiting pairs, the best first; none of those below the selected one."""
-        self.paced_at = None
+        waited_for, self.paced_at = self.paced_at, None
         side, selected = self._side, self._pairs.selected
         while (pair := self._pairs.next_waiting()) is not None:
             if selected is not None and pair.priority <= selected.priority:
                 return
             at = self._earliest(pair, now)
             if at == now and not side.pacer.take(now):
-                # Where many wait for one bucket, those who come in vain stay away for longer.
-                self.paced_at = side.pacer.next_token(now) + side.dice.uniform(0.0, self._crowding)
-                self._crowding = min(self._crowding * 2 + 0.005, MAX_CROWDING)
+                self._wait(waited_for, now)
                 return
-            self._crowding = 0.0
+            waited_for, self._crowding = None, 0.0
             if at == now:
                 self.check(pair, now)
                 self._schedule(pair, now)
@@ -90,6 +88,15 @@ class Prober:
             self._schedule(pair, now)
         elif pair.due is None:
             self._schedule(pair, now)
+
+    def _wait(self, waited_for: float | None, now: float) -> None:
+        if waited_for is not None and now < waited_for:
+            self.paced_at = waited_for
+            return
+        if waited_for is not None:
+            # Where many wait for one bucket, those who come in vain stay away for longer.
+            self._crowding = min(self._crowding * 2 + 0.005, MAX_CROWDING)
+        self.paced_at = self._side.pacer.next_token(now) + self._side.dice.uniform(0.0, self._crowding)
 
     def _schedule(self, pair: Pair, now: float) -> None:
         if self._pairs.selected is not None:
