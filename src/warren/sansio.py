@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar
 
 __all__ = ["Dice", "Machine", "RandomBytes"]
 
-Output = TypeVar("Output", covariant=True)
+Output = TypeVar("Output")
 
 RandomBytes = Callable[[int], bytes]
 """Gives so many random bytes: the operating system's in life, a seed's in a simulation."""

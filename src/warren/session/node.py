@@ -248,9 +248,8 @@ class NodeMachine:
         self._drain(session)
         del self._sessions[peer]
         self._armed.pop(session, None)
-        for table in (self._by_ufrag, self._by_source):
-            for key in [key for key, owner in table.items() if owner is session]:
-                del table[key]  # type: ignore[attr-defined]  # the key is of the table it was read from
+        self._by_ufrag = {key: owner for key, owner in self._by_ufrag.items() if owner is not session}
+        self._by_source = {key: owner for key, owner in self._by_source.items() if owner is not session}
 
     def drain(self, session: SessionMachine) -> None:
         """Take over what an input given to the session directly (such as `restart`) has put out."""
