@@ -173,8 +173,6 @@ class _Peer:
 
     def add(self, nonce: bytes) -> int:
         """Remember a nonce; return by how many there are more now."""
-        if nonce in self._known:
-            return 0
         self._known.add(nonce)
         self._order.append(nonce)
         if len(self._order) <= REMEMBERED_NONCES:

@@ -59,13 +59,17 @@ class Check:
         """Put carriers to the check.
 
         Raises:
-            AssertionError: the promise is broken, or nothing happened for ten seconds.
+            AssertionError: the promise is broken, something was raised, or nothing happened for ten seconds.
         """
         try:
             async with asyncio.timeout(TIMEOUT), AsyncExitStack() as stack:
                 await self.work(_World(open_carrier, stack))
         except TimeoutError:
             raise AssertionError(f"not within {TIMEOUT:g} s: {self}") from None
+        except AssertionError:
+            raise
+        except Exception as error:
+            raise AssertionError(f"{type(error).__name__} ({error}): {self}") from error
 
     def __str__(self) -> str:
         return self.sentence
