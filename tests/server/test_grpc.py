@@ -13,6 +13,7 @@ from tests.server.http2 import raw_client
 from tests.server.keys import envelope, key
 from warren import wire
 from warren.errors import ConfigurationError, WarrenError
+from warren.server.address import ListenAddress
 from warren.server.grpc import Settings, serve
 from warren.server.relay import Limits
 
@@ -36,6 +37,15 @@ async def test_a_port_in_use_is_refused() -> None:
     async with serve("127.0.0.1:0", tls=None) as server:
         with pytest.raises(WarrenError, match="another program listens there"):
             async with serve(f"127.0.0.1:{server.address.port}", tls=None):
+                pass
+
+
+async def test_a_port_that_is_taken_at_the_last_moment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ListenAddress, "resolve", lambda address: (address,))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(WarrenError, match="gRPC could not bind it"):
+            async with serve(f"127.0.0.1:{port}", tls=None):
                 pass
 
 
@@ -88,6 +98,13 @@ async def test_leaving_the_context_drains() -> None:
 async def test_draining_twice_is_draining_once() -> None:
     async with serve("127.0.0.1:0", tls=None) as server:
         await asyncio.gather(server.drain(), server.drain())
+
+
+async def test_a_call_that_comes_while_the_streams_end_is_told_so(caplog: pytest.LogCaptureFixture) -> None:
+    async with serve("127.0.0.1:0", tls=None) as server, connected(server.address.port) as client:
+        server.relay.close()
+        assert await client.publish(ALICE) == Ending(StatusCode.UNAVAILABLE, "the server is shutting down")
+        assert caplog.records == []
 
 
 async def test_after_a_drain_nothing_is_taken() -> None:

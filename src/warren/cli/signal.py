@@ -75,9 +75,9 @@ async def _serve(listen: str, files: "CertificateFiles | None", terminal: Termin
     from warren.server.grpc import serve
     from warren.server.log import adopt_grpc_log
 
-    adopt_grpc_log()
     _allow_many_connections()
     async with serve(listen, tls=files) as server:
+        adopt_grpc_log()
         _tell_listening(server, terminal)
         try:
             while True:
