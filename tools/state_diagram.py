@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from warren.session.state import MOVES, State, mermaid
+from warren.session.state import MOVES, Move, State, mermaid
 
 PAGE: Final = "docs/state-diagram.md"
 
@@ -12,7 +12,7 @@ def page() -> str:
     """The whole page, as Markdown."""
     states = "\n".join(f"| {state.name} | {state.value} |" for state in State)
     moves = "\n".join(
-        f"| {old.name} | {new.name} | {move.when} | {move.entering} | {'ours' if move.ours else 'the document'} |"
+        f"| {old.name} | {new.name} | {move.when} | {move.entering} | {_drawn_by(move)} |"
         for old, following in MOVES.items()
         for new, move in following.items()
     )
@@ -31,6 +31,10 @@ Drawn from the table in `src/warren/session/state.py` by `tools/state_diagram.py
 | --- | --- | --- | --- | --- |
 {moves}
 """
+
+
+def _drawn_by(move: Move) -> str:
+    return "ours" if move.ours else "the document"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from tools.state_diagram import PAGE, page
-
 from warren.session.state import MOVES, State, mermaid
 
 DOCUMENT = """

@@ -1,7 +1,7 @@
-"""The rules by which the generations of two peers find each other, as numbers only: the part that a test exhausts.
+"""The rules by which the generations of two peers find each other, as numbers: a test exhausts them.
 
-Generations are their session ids; 0 is none. A message is (f, t): the sender's generation, and the one of ours that it
-answers. In the words of the rules: `bound` is x, `partner` is y, `open` is o.
+Generations are their session ids; 0 is none. A message is (f, t): the sender's generation, and the one of
+ours that it answers. In the words of the rules: `bound` is x, `partner` is y, `open` is o.
 """
 
 from enum import Enum, auto
@@ -91,7 +91,7 @@ class Rules:
         return Verdict.OFFER
 
     def check(self, own: int, f: int) -> Check:
-        """Rule 5 for the bound and the open generation; an older one that still lives answers its own partner only.
+        """Rule 5 for the bound and the open generation; an older one answers its own partner only.
 
         `f` is 0 where it is not known who asks.
         """
@@ -105,11 +105,11 @@ class Rules:
         return Check.KEEP if self.wanted else Check.SILENCE
 
     def bind(self, f: int) -> None:
-        """Bind the open generation to a partner without an id of its own (a peer that does not know field 100)."""
+        """Bind the open generation to a partner without an id (a peer that does not know field 100)."""
         self._bind(f)
 
     def says(self) -> tuple[int, int] | None:
-        """Rule 4: what is said by timer, (our generation, the peer's), or None where there is nothing to say."""
+        """Rule 4: what is said by timer, (our generation, the peer's), or None where there is nothing."""
         if self.wanted:
             return self.open, 0
         if self.bound and not (self.connected and self.shown):

@@ -1,4 +1,4 @@
-"""The ten states of a session, and the only table that moves it: the documentation's diagram is drawn from it."""
+"""The ten states of a session, and the only table that moves it; the diagram in the docs is drawn from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
