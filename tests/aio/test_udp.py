@@ -55,6 +55,27 @@ async def test_a_burst_larger_than_one_turn_arrives_whole() -> None:
         sender.close()
 
 
+async def test_datagrams_of_mixed_lengths_to_two_receivers_keep_their_bounds_and_order() -> None:
+    loop = asyncio.get_running_loop()
+    inboxes = Inbox(), Inbox()
+    receivers = [open_udp_socket(loop, "127.0.0.1", 0, inbox) for inbox in inboxes]
+    sender = open_udp_socket(loop, "127.0.0.1", 0, Inbox())
+    sizes = [1200, 1200, 1200, 700, 700, 900, 0, 1, 1, 60_000, 60_000, 1200, 1200]
+    try:
+        sent = [bytes([number]) * size for number, size in enumerate(sizes)]
+        for data in sent:
+            for receiver in receivers:
+                sender.send(data, receiver.local)
+        for data in sent:
+            sender.send(data, receivers[0].local)
+        assert [data for data, _ in await inboxes[0].wait(26)] == sent + sent
+        assert [data for data, _ in await inboxes[1].wait(13)] == sent
+        assert sender.dropped == 0
+    finally:
+        for udp in (*receivers, sender):
+            udp.close()
+
+
 async def test_a_port_in_use_is_an_os_error() -> None:
     loop = asyncio.get_running_loop()
     first = open_udp_socket(loop, "127.0.0.1", 0, Inbox())
@@ -77,11 +98,9 @@ async def test_too_long_a_datagram_is_the_callers_mistake() -> None:
 
 async def test_what_the_system_cannot_send_is_counted() -> None:
     udp = open_udp_socket(asyncio.get_running_loop(), "127.0.0.1", 0, Inbox())
-    try:
-        udp.send(b"x", ("203.0.113.1", 9))  # From loopback there is no way out.
-        assert udp.dropped == 1
-    finally:
-        udp.close()
+    udp.send(b"x", ("203.0.113.1", 9))  # From loopback there is no way out.
+    udp.close()
+    assert udp.dropped == 1
 
 
 async def test_closing_twice_is_harmless_and_frees_the_port() -> None:

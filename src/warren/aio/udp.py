@@ -1,20 +1,33 @@
-"""UDP sockets on the event loop, without a transport between: reads in bursts, sends at once."""
+"""UDP sockets on the event loop, without a transport between: read and written in batches.
+
+What is sent in one turn of the loop to one address goes out as one call (UDP_SEGMENT), and what the kernel has
+put together is read as one (UDP_GRO), where the kernel can (Linux since 5.0); elsewhere they go one by one.
+"""
 
 import asyncio
 import contextlib
-import errno
 import socket
+import sys
 from collections.abc import Callable
+from typing import Final
 
 from warren.ice.transport import Address
 
 __all__ = ["SystemUdpSocket", "open_udp_socket"]
 
-BURST = 64
-"""Datagrams read in one turn of the loop at the most, so that a flood cannot starve timers."""
+BURST: Final = 256
+"""Datagrams read in one turn of the loop, or a few more: a flood must not starve timers."""
 
-BUFFER = 4 * 1024 * 1024
+BUFFER: Final = 4 * 1024 * 1024
 """Bytes of kernel buffer asked for in each direction; the kernel gives what its limits allow."""
+
+MAX_DATAGRAM: Final = 65507  # 65535 less the headers of UDP and IPv4
+MAX_SEGMENTS: Final = 64  # UDP_MAX_SEGMENTS of Linux up to 6.8
+MAX_BATCH: Final = 61440  # Bytes; the kernel's limit is 65535 with all headers.
+
+# include/uapi/linux/udp.h
+_UDP_SEGMENT: Final = 103
+_UDP_GRO: Final = 104
 
 
 def open_udp_socket(
@@ -44,7 +57,20 @@ def open_udp_socket(
 class SystemUdpSocket:
     """A bound socket; what a network may lose (full buffers, no route) is counted, never raised."""
 
-    __slots__ = ("_buffer", "_loop", "_received", "_sock", "_view", "dropped", "local")
+    __slots__ = (
+        "_batch",
+        "_batch_size",
+        "_batch_to",
+        "_buffer",
+        "_flushing",
+        "_loop",
+        "_received",
+        "_segment_limit",
+        "_sock",
+        "_view",
+        "dropped",
+        "local",
+    )
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, sock: socket.socket, received: Callable[[bytes, Address], None]
@@ -58,36 +84,113 @@ class SystemUdpSocket:
         self._received = received
         self._buffer = bytearray(65536)
         self._view = memoryview(self._buffer)
+        self._batch: list[bytes] = []
+        self._batch_to: Address = ("", 0)
+        self._batch_size = 0
+        self._flushing = False
+        self._segment_limit = MAX_DATAGRAM if _join_segments(sock) else 0
+        """Datagrams longer than this are not sent as segments; 0 where the kernel knows none."""
         loop.add_reader(sock.fileno(), self._readable)
 
     def send(self, data: bytes, destination: Address) -> None:
-        """Send one datagram now.
+        """Send one datagram in this turn of the loop.
 
         Raises:
             ValueError: the datagram is longer than UDP can carry.
         """
-        try:
-            self._sock.sendto(data, destination)
-        except OSError as error:
-            if error.errno == errno.EMSGSIZE:
-                raise ValueError(f"a datagram of {len(data)} bytes is too long for this path") from error
-            self.dropped += 1
+        size = len(data)
+        if size > MAX_DATAGRAM:
+            raise ValueError(f"a datagram of {size} bytes is too long for UDP")
+        batch = self._batch
+        if batch and not self._fits(size, destination):
+            self._flush()
+        batch.append(data)
+        self._batch_to = destination
+        self._batch_size += size
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush_soon)
 
     def close(self) -> None:
-        """Stop reading and free the port; closing twice is harmless."""
+        """Send what waits, stop reading and free the port; closing twice is harmless."""
         if self._sock.fileno() >= 0:
+            self._flush()
             self._loop.remove_reader(self._sock.fileno())
             self._sock.close()
 
+    def _fits(self, size: int, destination: Address) -> bool:
+        # All segments of a batch are as long as the first; only the last may be shorter.
+        first = len(self._batch[0])
+        return (
+            0 < size <= first <= self._segment_limit
+            and len(self._batch[-1]) == first
+            and self._batch_to == destination
+            and len(self._batch) < MAX_SEGMENTS
+            and self._batch_size + size <= MAX_BATCH
+        )
+
+    def _flush_soon(self) -> None:
+        self._flushing = False
+        if self._sock.fileno() >= 0:
+            self._flush()
+
+    def _flush(self) -> None:
+        batch, destination = self._batch, self._batch_to
+        if len(batch) > 1:
+            self._send_segments(batch, destination)
+        elif batch:
+            self._send_one(batch[0], destination)
+        batch.clear()
+        self._batch_size = 0
+
+    def _send_segments(self, batch: list[bytes], destination: Address) -> None:
+        size = len(batch[0])
+        control = [(socket.IPPROTO_UDP, _UDP_SEGMENT, size.to_bytes(2, sys.byteorder))]
+        try:
+            self._sock.sendmsg(batch, control, 0, destination)
+        except BlockingIOError:
+            self.dropped += len(batch)
+        except OSError:
+            # Segments must fit the path's MTU, whole datagrams may be cut into fragments.
+            self._segment_limit = size - 1
+            for data in batch:
+                self._send_one(data, destination)
+
+    def _send_one(self, data: bytes, destination: Address) -> None:
+        try:
+            self._sock.sendto(data, destination)
+        except OSError:
+            self.dropped += 1
+
     def _readable(self) -> None:
-        sock, buffer, view, received = self._sock, self._buffer, self._view, self._received
-        for _ in range(BURST):
+        sock, view, received = self._sock, self._view, self._received
+        buffers, left = [self._buffer], BURST
+        while left > 0 and sock.fileno() >= 0:  # It may be closed by what was received.
             try:
-                size, source = sock.recvfrom_into(buffer)
+                size, control, _, source = sock.recvmsg_into(buffers, 32)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:
-                continue  # An ICMP error of an earlier send: the transactions notice by themselves.
-            received(bytes(view[:size]), source if len(source) == 2 else (source[0], source[1]))
-            if sock.fileno() < 0:
-                return  # Closed by what was received.
+                left -= 1  # An ICMP error of an earlier send: the transactions notice by themselves.
+                continue
+            if len(source) > 2:
+                source = (source[0], source[1])
+            if not control:
+                left -= 1
+                received(bytes(view[:size]), source)
+                continue
+            step = int.from_bytes(control[0][2], sys.byteorder)
+            for start in range(0, size, step):
+                left -= 1
+                received(bytes(view[start : min(start + step, size)]), source)
+
+
+def _join_segments(sock: socket.socket) -> bool:
+    """Ask the kernel for segments in both directions; says whether it knows them."""
+    if sys.platform != "linux":
+        return False
+    try:
+        sock.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
+    except OSError:
+        return False
+    return True
