@@ -1,7 +1,7 @@
 """UDP sockets on the event loop, without a transport between: read and written in batches.
 
-What is sent in one turn of the loop to one address goes out as one call (UDP_SEGMENT), and what the kernel has
-put together is read as one (UDP_GRO), where the kernel can (Linux since 5.0); elsewhere they go one by one.
+What is sent in one turn of the loop to one address goes out as one call (UDP_SEGMENT), and what the kernel
+has put together is read as one (UDP_GRO), where it can (Linux since 5.0); elsewhere they go one by one.
 """
 
 import asyncio
