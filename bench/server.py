@@ -1,9 +1,9 @@
 """The signaling server under load, beside a bare grpc.aio server: `make bench-server`.
 
 Both hold 10,000 subscriptions over 200 connections while rounds of the two alternate: what disturbs the
-machine disturbs both. A round floods the server to find how much it takes, then publishes at half of that rate to see
-how long an envelope is under way, then lets pairs of peers meet. What a server costs is the CPU time of its
-process; the load comes from this one, on the same machine.
+machine disturbs both. A round floods the server to find how much it takes, then publishes at half of that
+rate to see how long an envelope is under way, then lets pairs of peers meet. What a server costs is the CPU
+time of its process; the load comes from this one, on the same machine.
 """
 
 import argparse
@@ -145,7 +145,6 @@ async def compare(rounds: int, seconds: float) -> None:
         for _ in range(rounds):
             for bench in (ours, bare):
                 await bench.round(seconds)
-        failures = sum((bench.swarm.failures for bench in (ours, bare)), start=type(ours.swarm.failures)())
         median = {name: statistics.median(values) for name, values in ours.series.items()}
         ratio = {
             f"vs_bare_{name}": statistics.median(
@@ -161,7 +160,7 @@ async def compare(rounds: int, seconds: float) -> None:
             for who, one in (("warren", ours.series[name]), ("bare", bare.series[name]))
         },
         {name: round(value, 3) for name, value in (median | ratio | {"kib_per_tls_connection": tls}).items()}
-        | {"cancelled": failures["CANCELLED"], "failed": failures.total()},
+        | {"cancelled": ours.swarm.failures["CANCELLED"], "failed": ours.swarm.failures.total()},
     )
 
 

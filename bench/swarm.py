@@ -62,7 +62,7 @@ class Swarm:
         return time.perf_counter() - begun
 
     async def flood(self, publishers: int, seconds: float) -> int:
-        """Publish as fast as so many publishers can who each wait for an answer; returns how many were sent."""
+        """Publish as fast as so many publishers can who each wait for an answer; returns the number."""
         end = time.perf_counter() + seconds
         sent = 0
 

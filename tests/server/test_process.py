@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -165,3 +165,18 @@ async def test_the_process_serves_with_certificate_files_and_follows_them(tmp_pa
 async def publishes(server: ServerProcess, authority: trustme.CA) -> bool:
     async with connected(server.port, credentials=trust(authority)) as client:
         return await client.publish(ALICE) == 0
+
+
+async def test_strangers_who_speak_something_else_do_not_fill_the_log(tmp_path: Path) -> None:
+    files = issue(trustme.CA(), tmp_path)
+    async with signal_process(f"--tls-cert={files.certificate}", f"--tls-key={files.key}") as server:
+        for garbage in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05hello", b"\0" * 1000):
+            for _ in range(20):
+                reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+                writer.write(garbage)
+                with suppress(ConnectionError):
+                    await reader.read()
+                writer.close()
+        server.send(signal.SIGTERM)
+        await server.until("stopped")
+        assert [values["event"] for values in server.said] == ["listening", "draining", "stopped"]

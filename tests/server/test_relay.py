@@ -1,6 +1,7 @@
 from collections import deque
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
@@ -413,3 +414,4 @@ class RelayMachine(RuleBasedStateMachine):
 
 
 TestRelayMachine = RelayMachine.TestCase
+TestRelayMachine.settings = settings(max_examples=50, deadline=None)

@@ -59,9 +59,9 @@ def signal(
 
     It serves until it gets SIGTERM or Ctrl-C; then it sends its clients away and ends within seconds.
     """
-    files = _certificate_files(tls_cert, tls_key, insecure=insecure)
-    # gRPC's core writes a line for every client that fails a handshake, whoever reads the log.
+    # gRPC's core, which reads this when imported, would write a line for every client that fails a handshake.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    files = _certificate_files(tls_cert, tls_key, insecure=insecure)
     terminal = Terminal(as_json=as_json, verbose=verbose)
     terminal.log_everything()
     try:
