@@ -26,9 +26,6 @@ __all__ = ["binding_request", "build", "error", "server_request", "success"]
 
 _BINDING_REQUEST: Final = message_type(Method.BINDING, Class.REQUEST)
 _BINDING_SUCCESS: Final = message_type(Method.BINDING, Class.SUCCESS)
-_PRIORITY: Final = int(Attribute.PRIORITY)
-_ICE_CONTROLLED: Final = int(Attribute.ICE_CONTROLLED)
-_ICE_CONTROLLING: Final = int(Attribute.ICE_CONTROLLING)
 _PRIORITY_AND_ROLE: Final = Struct(">HHIHHQ")
 _NOMINATION: Final = Struct(">HHI")
 _USE_CANDIDATE: Final = HEAD.pack(Attribute.USE_CANDIDATE, 0)
@@ -50,12 +47,7 @@ def binding_request(
     key: Key,
 ) -> bytes:
     """A connectivity check (RFC 8445, 7.2.2): `username` is "theirs:ours", `key` that of their password."""
-    role = _ICE_CONTROLLING if controlling else _ICE_CONTROLLED
-    body = _username(username) + _PRIORITY_AND_ROLE.pack(_PRIORITY, 4, priority, role, 8, tie_breaker)
-    if use_candidate:
-        body += _USE_CANDIDATE
-    if nomination is not None:
-        body += _NOMINATION.pack(Attribute.NOMINATION, 4, nomination & 0xFFFFFF)
+    body = _check(username, priority, controlling, tie_breaker, use_candidate, nomination)
     return _finish(_BINDING_REQUEST, transaction_id, body, key)
 
 
@@ -101,24 +93,44 @@ def _finish(
     number: int, transaction_id: bytes, body: bytes, key: Key | None, fingerprint: bool = True
 ) -> bytes:
     """Put header, proof and checksum to the attributes, each counted in the length it is computed over."""
+    rest = transaction_id + body
     length = len(body)
-    rest = COOKIE_BYTES + transaction_id + body
     if key is not None:
         length += INTEGRITY_SIZE
-        rest += _INTEGRITY_HEAD + key.mac(HEAD.pack(number, length) + rest)
+        rest += _INTEGRITY_HEAD + key.mac(_start(number, length) + rest)
     if not fingerprint:
-        return HEAD.pack(number, length) + rest
-    message = HEAD.pack(number, length + FINGERPRINT_SIZE) + rest
+        return _start(number, length) + rest
+    message = _start(number, length + FINGERPRINT_SIZE) + rest
     return message + _FINGERPRINT.pack(_FINGERPRINT_HEAD, crc32(message) ^ FINGERPRINT_MASK)
+
+
+@lru_cache(maxsize=256)  # The lengths are few.
+def _start(number: int, length: int) -> bytes:
+    return HEAD.pack(number, length) + COOKIE_BYTES
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
     return HEAD.pack(kind, len(value)) + value + _PADDING[len(value) & 3]
 
 
-@lru_cache(maxsize=1024)  # A peer is checked under the same name all its life.
-def _username(username: str | bytes) -> bytes:
-    return _attribute(Attribute.USERNAME, username.encode() if isinstance(username, str) else username)
+@lru_cache(maxsize=1024)  # A pair is checked again and again, and nothing else about its checks changes.
+def _check(
+    username: str | bytes,
+    priority: int,
+    controlling: bool,
+    tie_breaker: int,
+    use_candidate: bool,
+    nomination: int | None,
+) -> bytes:
+    """The attributes of a check but for proof and checksum."""
+    role = Attribute.ICE_CONTROLLING if controlling else Attribute.ICE_CONTROLLED
+    body = _attribute(Attribute.USERNAME, username.encode() if isinstance(username, str) else username)
+    body += _PRIORITY_AND_ROLE.pack(Attribute.PRIORITY, 4, priority, role, 8, tie_breaker)
+    if use_candidate:
+        body += _USE_CANDIDATE
+    if nomination is not None:
+        body += _NOMINATION.pack(Attribute.NOMINATION, 4, nomination & 0xFFFFFF)
+    return body
 
 
 @lru_cache(maxsize=1024)  # Nor do most peers ever come from elsewhere.

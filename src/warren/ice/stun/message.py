@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from hmac import compare_digest
 from typing import Final
 from zlib import crc32
@@ -11,7 +12,7 @@ from zlib import crc32
 from warren.ice.stun.address import read_address, read_xor_address
 from warren.ice.stun.format import FINGERPRINT_MASK, FINGERPRINT_SIZE, Attribute, StunError
 from warren.ice.stun.integrity import Key
-from warren.ice.stun.shape import Fields, Shape
+from warren.ice.stun.shape import Shape
 from warren.ice.transport import Address
 
 __all__ = ["Stun", "parse", "verify"]
@@ -33,17 +34,16 @@ _NOMINATION: Final = int(Attribute.NOMINATION)
 class Stun:
     """A message as `parse` gives it. Its readers give None for what is absent or malformed."""
 
-    __slots__ = ("_fields", "_shape", "_where", "cls", "method", "raw", "transaction_id")
+    __slots__ = ("_shape", "_where", "cls", "method", "raw", "transaction_id")
 
-    def __init__(self, raw: bytes, shape: Shape, fields: Fields) -> None:
+    def __init__(self, raw: bytes, shape: Shape) -> None:
         self.method = shape.method
         self.cls = shape.cls
-        self.transaction_id = fields[1]
+        self.transaction_id = raw[8:20]
         self.raw = raw
         """The message as it came."""
         self._shape = shape
         self._where = shape.where
-        self._fields = fields
 
     def __repr__(self) -> str:
         # Types alone: USERNAME and MESSAGE-INTEGRITY are secrets.
@@ -53,25 +53,24 @@ class Stun:
     @property
     def attributes(self) -> Mapping[int, bytes]:
         """Value by type: the first of each, and nothing from behind MESSAGE-INTEGRITY but FINGERPRINT."""
-        return {kind: self._fields[index] for kind, index in self._where.items()}
+        return {kind: self.raw[where] for kind, where in self._where.items()}
+
+    def value(self, kind: int) -> bytes | None:
+        """The value of one type, as in `attributes`, without looking at the others."""
+        where = self._where.get(kind)
+        return None if where is None else self.raw[where]
 
     @property
     def username(self) -> str | None:
         """USERNAME."""
-        index = self._where.get(_USERNAME)
-        if index is None:
-            return None
-        value = self._fields[index]
-        try:
-            return value.decode() if len(value) <= _MAX_USERNAME else None
-        except UnicodeDecodeError:
-            return None
+        value = self.value(_USERNAME)
+        return None if value is None else _read_username(value)
 
     @property
     def username_parts(self) -> tuple[str, str] | None:
         """The ufrag that is asked for and the ufrag of who asks (RFC 8445, 7.2.2)."""
-        asked, colon, asking = (self.username or "").partition(":")
-        return (asked, asking) if colon else None
+        value = self.value(_USERNAME)
+        return None if value is None else _read_parts(value)
 
     @property
     def priority(self) -> int | None:
@@ -102,19 +101,18 @@ class Stun:
     @property
     def mapped_address(self) -> Address | None:
         """Where the request came from as the responder saw it: XOR-MAPPED-ADDRESS, else MAPPED-ADDRESS."""
-        index = self._where.get(_XOR_MAPPED_ADDRESS)
-        if index is not None:
-            return read_xor_address(self._fields[index], self.transaction_id)
-        index = self._where.get(_MAPPED_ADDRESS)
-        return None if index is None else read_address(self._fields[index])
+        value = self.value(_XOR_MAPPED_ADDRESS)
+        if value is not None:
+            return read_xor_address(value, self.transaction_id)
+        value = self.value(_MAPPED_ADDRESS)
+        return None if value is None else read_address(value)
 
     @property
     def error(self) -> tuple[int, str] | None:
         """ERROR-CODE: 300 … 699 and the reason."""
-        index = self._where.get(_ERROR_CODE)
-        if index is None or len(self._fields[index]) < 4:
+        value = self.value(_ERROR_CODE)
+        if value is None or len(value) < 4:
             return None
-        value = self._fields[index]
         hundreds, rest = value[2] & 0x7, value[3]
         if not 3 <= hundreds <= 6 or rest > 99:
             return None
@@ -135,24 +133,11 @@ class Stun:
         """The comprehension-required attributes that nobody here knows (RFC 8489, 6.3.1: answer 420)."""
         return self._shape.unknown_required
 
-    def proved_by(self, key: Key) -> bool:
-        """Whether there is a MESSAGE-INTEGRITY and it was made with this key."""
-        shape = self._shape
-        at = shape.integrity_at
-        if not at:
-            return False
-        proof = self._fields[self._where[_MESSAGE_INTEGRITY]]
-        if not compare_digest(key.mac(shape.covered_head + self.raw[4:at]), proof):
-            return False
-        if not shape.known:
-            _learn(self.raw[:4], shape)
-        return True
-
     def _number(self, kind: int, size: int) -> int | None:
-        index = self._where.get(kind)
-        if index is None:
+        where = self._where.get(kind)
+        if where is None:
             return None
-        value = self._fields[index]
+        value = self.raw[where]
         return int.from_bytes(value, "big") if len(value) == size else None
 
 
@@ -163,20 +148,41 @@ def parse(data: bytes) -> Stun:
         StunError: it is none (`reason`: length, cookie, method, overrun, fingerprint).
     """
     shape = _shapes.get(data[:4])
-    fields = shape.matches(data) if shape is not None else None
-    if shape is None or fields is None:
+    if shape is None or not shape.fits(data):
         shape = Shape(data)
-        fields = shape.fields(data)
     if shape.fingerprinted:
         checksum = crc32(data[:-FINGERPRINT_SIZE]) ^ FINGERPRINT_MASK
-        if int.from_bytes(fields[-1], "big") != checksum:
+        if int.from_bytes(data[-4:], "big") != checksum:
             raise StunError("fingerprint")
-    return Stun(data, shape, fields)
+    return Stun(data, shape)
 
 
 def verify(stun: Stun, key: Key) -> bool:
     """Whether the message has a MESSAGE-INTEGRITY and it was made with this key."""
-    return stun.proved_by(key)
+    shape = stun._shape
+    at = shape.integrity_at
+    if not at:
+        return False
+    raw = stun.raw
+    proof = raw[shape.where[_MESSAGE_INTEGRITY]]
+    if not compare_digest(key.mac(shape.covered_head + raw[4:at]), proof):
+        return False
+    if not shape.known:
+        _learn(raw[:4], shape)
+    return True
+
+
+def _read_username(value: bytes) -> str | None:
+    try:
+        return value.decode() if len(value) <= _MAX_USERNAME else None
+    except UnicodeDecodeError:
+        return None
+
+
+@lru_cache(maxsize=1024)  # A peer checks under one name all its life.
+def _read_parts(value: bytes) -> tuple[str, str] | None:
+    asked, colon, asking = (_read_username(value) or "").partition(":")
+    return (asked, asking) if colon else None
 
 
 _MAX_SHAPES: Final = 64

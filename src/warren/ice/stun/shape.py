@@ -1,7 +1,7 @@
 """Shape: everything about a STUN message but its values.
 
 All checks of a peer look alike but for transaction id, proof and checksum. What their type and the heads of
-their attributes say is worked out once; then each message of that shape is taken apart by a single unpack.
+their attributes say is worked out once; that the next one has the same shape takes a single unpack to see.
 """
 
 from struct import Struct
@@ -20,10 +20,7 @@ from warren.ice.stun.format import (
     message_type,
 )
 
-__all__ = ["Fields", "Shape"]
-
-Fields = tuple[bytes, ...]
-"""The cookie, the transaction id, then head and value of one attribute after the other."""
+__all__ = ["Shape"]
 
 _TYPES: Final = {message_type(method, cls): (method, cls) for method in Method for cls in Class}
 # Plain numbers: members of an IntEnum cost ten times as much to look up.
@@ -37,8 +34,8 @@ class Shape:
 
     __slots__ = (
         "_heads",
+        "_read_heads",
         "_size",
-        "_unpack",
         "cls",
         "covered_head",
         "fingerprinted",
@@ -56,8 +53,8 @@ class Shape:
             StunError: it is no STUN message that fills the datagram.
         """
         self.method, self.cls = _read_type(data)
-        self.where: dict[int, int] = {}
-        """Which field is the value of a type: the first one, and only what is proved, and FINGERPRINT."""
+        self.where: dict[int, slice] = {}
+        """Where the value of a type lies: the first one, and only what is proved, and FINGERPRINT."""
         self.integrity_at = 0
         """Where in the message MESSAGE-INTEGRITY begins; 0 if it has none."""
         self.covered_head = b""
@@ -67,37 +64,29 @@ class Shape:
         """Whether it is kept for the next message."""
         self._size = len(data)
         heads = [COOKIE_BYTES]
-        layout = "4x4s12s"
+        layout = "4x4s12x"
         at = HEADER_SIZE
         while at < len(data):
             kind, length = HEAD.unpack_from(data, at)
-            padding = -length & 3
-            end = at + HEAD.size + length + padding
-            if end > len(data):
+            padded = length + (-length & 3)
+            if at + HEAD.size + padded > len(data):
                 raise StunError("overrun")
-            self._enter(kind, length, at, data, index=2 * len(heads) + 1)
+            self._enter(kind, length, at, data)
             heads.append(data[at : at + HEAD.size])
-            layout += f"4s{length}s{padding}x"
-            at = end
+            layout += f"4s{padded}x"
+            at += HEAD.size + padded
         self._heads = tuple(heads)
-        self._unpack = Struct(layout).unpack
+        self._read_heads = Struct(layout).unpack
         self.unknown_required = tuple(
             kind for kind in self.where if kind < 0x8000 and kind not in _UNDERSTOOD
         )
         """The comprehension-required attributes that nobody here knows."""
 
-    def matches(self, data: bytes) -> Fields | None:
-        """Take apart a message of the same type; None where it has another shape."""
-        if len(data) != self._size:
-            return None
-        fields: Fields = self._unpack(data)
-        return fields if fields[::2] == self._heads else None
+    def fits(self, data: bytes) -> bool:
+        """Whether a message that begins with the same type and length has this shape."""
+        return len(data) == self._size and self._read_heads(data) == self._heads
 
-    def fields(self, data: bytes) -> Fields:
-        """Take apart the message that the shape was made from."""
-        return self._unpack(data)
-
-    def _enter(self, kind: int, length: int, at: int, data: bytes, *, index: int) -> None:
+    def _enter(self, kind: int, length: int, at: int, data: bytes) -> None:
         if kind == _FINGERPRINT:
             # RFC 8489, 14.7: it is the last attribute.
             if length != 4 or at + FINGERPRINT_SIZE != len(data):
@@ -110,7 +99,8 @@ class Shape:
             # RFC 8489, 14.5: the length ends with MESSAGE-INTEGRITY, whatever follows.
             self.covered_head = data[:2] + (at + INTEGRITY_SIZE - HEADER_SIZE).to_bytes(2, "big")
         # RFC 8489, 14: of several with the same type the first one counts.
-        self.where.setdefault(kind, index)
+        value_at = at + HEAD.size
+        self.where.setdefault(kind, slice(value_at, value_at + length))
 
 
 def _read_type(data: bytes) -> tuple[Method, Class]:
