@@ -136,13 +136,15 @@ class Choice:
 
     def doubt(self, reason: str, now: float) -> None:
         """Believe in no pair until it answers again, and ask every one that ever did."""
-        known = self._consent.suspect
-        self._consent.doubt(now)
-        if not known:
-            for pair in self._pairs:
-                pair.fresh = False
-            self._side.outputs.append(Suspected(reason))
+        if not self._consent.suspect:
+            self._consent.doubt(now)
+            self._distrust(reason)
         self._probe(now)
+
+    def _distrust(self, reason: str) -> None:
+        for pair in self._pairs:
+            pair.fresh = False
+        self._side.outputs.append(Suspected(reason))
 
     def abandon(self, reason: str, now: float) -> None:
         """The selected pair is gone for good: another one must answer, or consent is lost."""
@@ -190,7 +192,8 @@ class Choice:
                 self._prober.check(selected, now)
                 self._climb(selected, now)
             case Verdict.SUSPECT:
-                self.doubt("two checks in a row were not answered", now)
+                self._distrust("two checks in a row were not answered")
+                self._probe(now)
             case Verdict.PROBE:
                 self._probe(now)
             case Verdict.LOST:
