@@ -16,7 +16,7 @@ from tests.ice.link import (
     public,
 )
 from warren.ice import stun
-from warren.ice.outputs import AgentOutput, PairFormed, PairSelected, SourceProved
+from warren.ice.outputs import AgentOutput, PairFormed, PairSelected, Settled, SourceProved, Suspected
 from warren.ice.transport import Address, Base, Route, Transmit
 from warren.messages import Credentials
 
@@ -344,6 +344,52 @@ def test_other_credentials_renew_no_budget() -> None:
     assert len(checks(peer)) == 13
 
 
+def test_every_pair_is_reported_the_best_first() -> None:
+    peer = alone()
+    describe(peer)
+    peer.agent.add_remote(candidate(HOST, B, 4001, index=-1), 0.0)
+    assert [report.remote.port for report in peer.agent.pair_reports()] == [4001, 4000]
+
+
+def test_an_address_of_ours_that_comes_late_is_checked_from_at_once() -> None:
+    peer = alone()
+    describe(peer)
+    peer.agent.outputs()
+    late = Base("10.0.7.1", 4000)
+    peer.agent.add_local(host(late, 1), 0.001)
+    sent = [output.base for output in peer.agent.outputs() if isinstance(output, Transmit)]
+    assert sent == [late]
+
+
+def test_an_address_of_ours_that_is_known_is_ignored() -> None:
+    peer = alone()
+    describe(peer)
+    peer.agent.outputs()
+    peer.agent.add_local(host(BASE), 0.001)
+    assert peer.agent.outputs() == []
+
+
+def test_saying_late_that_our_addresses_are_final_settles_it() -> None:
+    world = World(public(A), public(B), end=False).introduce().run(5.0)
+    world.a.agent.end_local(5.0)
+    world.link.drain()
+    assert world.a.when(Settled) == [5.0]
+
+
+def test_an_address_of_ours_that_goes_fails_its_pairs() -> None:
+    peer = alone()
+    describe(peer)
+    peer.agent.remove_base(BASE, 0.1)
+    assert [report.state for report in peer.agent.pair_reports()] == ["failed"]
+
+
+def test_a_selected_pair_can_be_doubted() -> None:
+    world = together().introduce().run(1.0)
+    world.a.agent.suspect("unknown credentials came", 1.0)
+    world.link.drain()
+    assert world.a.all(Suspected) == [Suspected("unknown credentials came")]
+
+
 def test_a_candidate_without_credentials_is_counted_and_dropped() -> None:
     peer = alone()
     peer.agent.add_remote(candidate(HOST, *SOURCE), 0.0)
@@ -476,6 +522,22 @@ def test_two_agents_with_the_same_role_connect_all_the_same(controlling: str, se
     assert world.a.agent.controlling != world.b.agent.controlling
     assert world.a.agent.selected is not None
     assert world.b.agent.selected is not None
+
+
+def test_a_role_conflict_after_the_credentials_orders_the_pairs_anew() -> None:
+    peer = alone(controlling=True, tie_breaker=50)
+    describe(peer)
+    peer.agent.outputs()
+    peer.check(other(), BASE, SOURCE, 0.1, controlling=True, tie_breaker=51)
+    assert [check.controlled for check in checks(peer)] == [50]
+
+
+def test_from_when_the_peer_is_known_to_be_ours_nominations_carry_values() -> None:
+    peer = alone(renomination=False)
+    peer.agent.peer_is_warren(0.0)
+    describe(peer)
+    peer.check(other(), BASE, SOURCE, 0.1)
+    assert [check.nomination for check in checks(peer)] == [None, 1]
 
 
 def test_a_role_conflict_costs_one_round_trip() -> None:

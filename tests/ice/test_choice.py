@@ -190,6 +190,17 @@ def test_on_taking_over_control_it_nominates_what_is_selected() -> None:
     assert [stun.parse(check.data).use_candidate for check in rig.sent()] == [True]
 
 
+def test_on_losing_control_it_nominates_no_more() -> None:
+    rig = Rig(controlling=True)
+    rig.answer(rig.first)
+    rig.sent()
+    rig.peer.check(rig.them, rig.bases[0], (B1, 4000), 0.2, controlling=True, tie_breaker=2**64 - 1)
+    assert not rig.agent.controlling
+    rig.agent.tick(0.5)
+    assert rig.sent() == []
+    assert rig.selected == A1
+
+
 # While controlled
 
 
@@ -495,6 +506,29 @@ def test_when_the_address_of_the_path_goes_pairs_below_it_are_tried() -> None:
     world.a.agent.remove_base(world.a.bases.pop(0), 1.0)
     world.run(2.0)
     assert path(world.a) == (A2, B1)
+
+
+def test_when_the_address_of_the_path_goes_checks_that_had_stopped_go_on() -> None:
+    rig = Rig()
+    rig.answer(rig.first)
+    rig.sent()
+    rig.agent.remove_base(rig.bases[0], 0.5)
+    rig.agent.tick(0.5)
+    assert [check.base.address for check in rig.sent()] == [A2]
+
+
+def test_before_a_nomination_data_has_no_route_when_its_address_goes() -> None:
+    rig = Rig(controlling=False)
+    rig.answer(rig.first)
+    rig.agent.remove_base(rig.bases[0], 0.5)
+    assert rig.route is None
+
+
+def test_when_the_address_of_the_only_path_goes_consent_is_lost_at_once() -> None:
+    world = one_path()
+    world.a.agent.remove_base(world.a.bases.pop(0), 1.0)
+    world.link.drain()
+    assert world.a.when(ConsentLost) == [1.0]
 
 
 def test_when_no_other_path_works_consent_is_lost_after_its_time() -> None:
