@@ -8,6 +8,7 @@ from asyncio.subprocess import Process
 from collections import deque
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -25,7 +26,10 @@ __all__ = ["EXAMPLES", "demo"]
 
 EXAMPLES: Final = ("warren demo", "sudo warren demo    (with NATs in network namespaces; Linux, ip and nft)")
 
-TIME_LIMIT: Final = 20.0
+TIME_LIMIT: Final = 30.0
+QUIET: Final = 0.1
+"""Lines are put in order of time when nothing has come for so long, in seconds."""
+
 GREETING: Final = "hello, bob"
 
 
@@ -68,22 +72,26 @@ class _Play:
     """When the first state change was told (seconds since 1970): the zero of all times shown."""
     elapsed: float = 0.0
     """How long alice's session took to be connected."""
+    latest: dict[str, float] = field(default_factory=dict)
+    """When the newest event of each process was; some lines have no time of their own."""
+    told: list[tuple[float, str]] = field(default_factory=list)
+    """Lines that wait for those of the other process, each with its time."""
 
     async def run(self, stack: AsyncExitStack) -> None:
         """Begin with the servers; done when alice has got back what she sent to bob."""
         stage, alice, bob = self.stage, self._make_key("alice"), self._make_key("bob")
-        signaling = await self._start_servers(stack)
-        print(
+        _say(
             "Two peers, each knowing only the other's public key, find a path to one another.",
             stage.words,
             f"  alice    {short(alice)} {stage.alice.words}",
             f"  bob      {short(bob)} {stage.bob.words}",
+        )
+        signaling = await self._start_servers(stack)
+        _say(
             f"  server   {signaling}: carries sealed messages between them until they have a path",
             *(f"  server   stun:{server}: tells a peer how the internet sees it" for server in stage.stun),
             "",
             "Bob waits for calls (`warren listen --allow ALICE --echo`); alice calls (`warren connect BOB`).",
-            sep="\n",
-            flush=True,
         )
         options = ["--json", "--signaling", signaling, *(f"--stun=stun:{server}" for server in stage.stun)]
         await self._start(stack, "bob", stage.bob, "listen", f"--allow={alice}", "--echo", *options)
@@ -92,10 +100,10 @@ class _Play:
         assert process.stdin is not None
         process.stdin.write(f"{GREETING}\n".encode())
         await self._until("alice", "stdout")
-        print(
-            f"\nIt works: connected {self.elapsed:.3f} s after alice began, and data went there and back.",
+        _say(
+            "",
+            f"It works: connected {self.elapsed:.3f} s after alice began, and data went there and back.",
             "The servers carried none of it. warren does not encrypt it: carry WireGuard, QUIC or DTLS.",
-            sep="\n",
         )
 
     async def _start_servers(self, stack: AsyncExitStack) -> str:
@@ -123,9 +131,15 @@ class _Play:
     async def _until(self, name: str, event: str) -> dict[str, Any]:
         """Tell all that is heard until this process says this; returns what it says."""
         while True:
-            line = await self.heard.get()
+            try:
+                async with asyncio.timeout(QUIET if self.told else None):
+                    line = await self.heard.get()
+            except TimeoutError:
+                self._flush()
+                continue
             values = self._tell(line)
             if (line.name, values["event"]) == (name, event):
+                self._flush()
                 return values
 
     def _tell(self, line: Line) -> dict[str, Any]:
@@ -151,6 +165,12 @@ class _Play:
                 self.complaints.append(f"{line.name}: {values['reason']}")
         return values
 
+    def _flush(self) -> None:
+        """Print what is told in the order in which it happened: each process writes when it likes."""
+        for _, text in sorted(self.told, key=itemgetter(0)):
+            _say(text)
+        self.told.clear()
+
     def _tell_state(self, name: str, values: dict[str, Any]) -> None:
         self.begun = self.begun or values["time"]
         if name == "alice" and values["to"] == "CONNECTED":
@@ -159,9 +179,14 @@ class _Play:
 
     def _tell_line(self, name: str, what: str, words: str, time: float | None = None) -> None:
         when = "" if time is None or self.begun is None else stamp(time - self.begun)
-        print(f"{when:>10}  {name:<6} {what:<13} {words}", flush=True)
+        self.latest[name] = time or self.latest.get(name, 0.0)
+        self.told.append((self.latest[name], f"{when:>10}  {name:<6} {what:<13} {words}"))
 
     @property
     def complaint(self) -> str:
         """What a process said that was no event: usually why it could not go on."""
         return f"; {'; '.join(self.complaints)}" if self.complaints else ""
+
+
+def _say(*lines: str) -> None:
+    print(*lines, sep="\n", flush=True)

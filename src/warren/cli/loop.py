@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
-__all__ = ["loop_factory", "run"]
+__all__ = ["run"]
 
 T = TypeVar("T")
 
@@ -14,28 +14,22 @@ SIGNALS: Final = tuple(
 )
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
+def run(work: Coroutine[Any, Any, T], *, precise: bool = False) -> T:
     """Run to the end; what a task group wraps is raised as it was.
+
+    Args:
+        precise: use asyncio's own loop, whose clock counts nanoseconds; uvloop's counts milliseconds.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP ended the work; all its contexts have been left.
     """
     try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=None if precise else _fastest()) as runner:
             return runner.run(_interruptible(work))
     except asyncio.CancelledError:  # Only a signal cancels the whole work.
         raise KeyboardInterrupt from None
     except BaseExceptionGroup as group:
         raise _first(group) from None
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Give what makes the fastest event loop there is here, None for asyncio's own."""
-    try:
-        import uvloop
-    except ModuleNotFoundError:  # The extra `speed` is not installed.
-        return None
-    return uvloop.new_event_loop
 
 
 async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
@@ -60,3 +54,11 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Find what made a task group cancel the rest."""
     error = group.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _fastest() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ModuleNotFoundError:  # The extra `speed` is not installed.
+        return None
+    return uvloop.new_event_loop

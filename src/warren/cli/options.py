@@ -133,7 +133,7 @@ class Common:
         terminal = Terminal(as_json=self.as_json, verbose=self.verbose)
         terminal.log_everything()
         try:
-            return loop.run(self._run(work, terminal))
+            return loop.run(self._run(work, terminal), precise=True)
         except ConfigurationError as error:
             terminal.error(str(error))
             return 2

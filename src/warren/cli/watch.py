@@ -37,28 +37,21 @@ async def open_watched(
 
 
 async def _watch(session: Session, terminal: Terminal, name_peer: bool) -> None:
+    # Once for all events, so that their order survives.
+    since_1970 = time.time() - asyncio.get_running_loop().time()
     name = f"{report.short(session.peer)} " if name_peer else ""
-    for change in session.history:
-        _tell_state(session, change, terminal, name)
     async for event in session.events():
         match event:
+            case StateChanged(old=State.IDLE, new=State.IDLE) if not (terminal.as_json or terminal.verbose):
+                pass  # The back-off timer: nothing new for the eye.
             case StateChanged():
-                _tell_state(session, event, terminal, name)
-            case PathChanged():
-                _tell_path(session, event, terminal, name)
+                text = report.state_text(event, opened_at=session.opened_at)
+                at = event.time + since_1970
+                values = report.state_object(session.peer, event, opened_at=session.opened_at, time=at)
+                terminal.event(name + text, **values)
+            case PathChanged(path=path, reason=reason):
+                elapsed = event.time - session.opened_at
+                text = report.path_text(session.peer, path, elapsed=elapsed, reason=reason)
+                terminal.event(name + text, **report.path_object(session.peer, path))
             case _:
                 assert_never(event)
-
-
-def _tell_state(session: Session, change: StateChanged, terminal: Terminal, name: str) -> None:
-    if change.old is change.new is State.IDLE and not (terminal.as_json or terminal.verbose):
-        return  # The back-off timer: nothing new for the eye.
-    ago = asyncio.get_running_loop().time() - change.time
-    values = report.state_object(session.peer, change, opened_at=session.opened_at, time=time.time() - ago)
-    terminal.event(name + report.state_text(change, opened_at=session.opened_at), **values)
-
-
-def _tell_path(session: Session, change: PathChanged, terminal: Terminal, name: str) -> None:
-    elapsed = change.time - session.opened_at
-    text = report.path_text(session.peer, change.path, elapsed=elapsed, reason=change.reason)
-    terminal.event(name + text, **report.path_object(session.peer, change.path))
