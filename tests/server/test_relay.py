@@ -178,6 +178,17 @@ def test_what_waits_has_at_most_256_kib() -> None:
     assert sum(map(len, found)) <= 256 * 1024 < sum(map(len, found)) + len(large)
 
 
+def test_what_was_taken_makes_room() -> None:
+    relay = Relay()
+    alice = subscribe(relay)
+    large = [envelope(ALICE, bytes([number]) * 16_000) for number in range(100)]
+    found = []
+    for data in large:
+        relay.publish(data)
+        found += taken(alice)
+    assert found == large
+
+
 def test_one_envelope_may_always_wait() -> None:
     relay = Relay(Limits(queue_bytes=10))
     alice = subscribe(relay)
