@@ -3,6 +3,9 @@
 A check is everything that both sides do for it: build the request; parse and verify it; build the response;
 parse and verify that; and read from each what an agent has to know. The codecs take turns in short rounds, so
 what disturbs the machine disturbs both. `agent_us` is a check through two whole agents, timers and all.
+
+The times in the JSON line are the least of all rounds, because what a busy machine adds is never negative;
+the ratio is the median of the rounds' ratios.
 """
 
 import argparse
@@ -98,8 +101,8 @@ def microseconds(check: Check, transaction_ids: Sequence[bytes]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--checks", type=int, default=500, help="checks in a round")
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--checks", type=int, default=100, help="checks in a round")
     options = parser.parse_args()
     dice = random.Random(1)
     transaction_ids = [dice.randbytes(12) for _ in range(options.checks)]
@@ -119,9 +122,9 @@ def main() -> None:
             "two whole agents (µs)": through_agents,
         },
         {
-            "check_us": round(statistics.median(ours), 2),
+            "check_us": round(min(ours), 2),
             "vs_aioice": round(statistics.median(ratios), 2),
-            "agent_us": round(statistics.median(through_agents), 2),
+            "agent_us": round(min(through_agents), 2),
         },
     )
 

@@ -39,8 +39,10 @@ READERS = (
 )
 
 
-def with_attributes(*attributes: tuple[int, bytes], cls: Class = Class.REQUEST) -> Stun:
-    return stun.parse(stun.build(Method.BINDING, cls, TRANSACTION_ID, attributes))
+def with_attributes(
+    *attributes: tuple[int, bytes], cls: Class = Class.REQUEST, key: stun.Key | None = None
+) -> Stun:
+    return stun.parse(stun.build(Method.BINDING, cls, TRANSACTION_ID, attributes, key))
 
 
 def read_everything(message: Stun) -> dict[str, object]:
@@ -224,11 +226,22 @@ def test_more_shapes_than_are_kept_are_still_read() -> None:
             assert request.attributes[0x8022] == bytes(size)
 
 
-def test_no_more_than_64_shapes_are_kept() -> None:
+def test_no_more_than_128_shapes_are_kept() -> None:
     for size in range(0, 800, 4):
-        data = stun.build(Method.BINDING, Class.REQUEST, TRANSACTION_ID, [(0x8022, bytes(size))], KEY)
+        for kind in range(0x8000, 0x8008):
+            data = stun.build(Method.BINDING, Class.REQUEST, TRANSACTION_ID, [(kind, bytes(size))], KEY)
+            assert stun.verify(stun.parse(data), KEY)
+    assert len(shapes()) <= 128
+
+
+def test_checks_of_both_roles_are_read_by_shapes_that_are_kept() -> None:
+    requests = [with_attributes((kind, bytes(8)), key=KEY).raw for kind in (0x8029, 0x802A)]
+    for data in requests:
         assert stun.verify(stun.parse(data), KEY)
-    assert len(shapes()) <= 64
+    before = shapes()
+    messages = [stun.parse(data) for data in requests]
+    assert len(shapes()) == len(before)
+    assert [message.controlled for message in messages] == [0, None]
 
 
 def test_shape_of_a_message_that_nobody_proved_is_not_kept() -> None:

@@ -92,21 +92,24 @@ def build(
 def _finish(
     number: int, transaction_id: bytes, body: bytes, key: Key | None, fingerprint: bool = True
 ) -> bytes:
-    """Put header, proof and checksum to the attributes, each counted in the length it is computed over."""
+    """Put header, proof and checksum to the attributes."""
+    covered, start = _starts(number, len(body), key is not None, fingerprint)
     rest = transaction_id + body
-    length = len(body)
     if key is not None:
-        length += INTEGRITY_SIZE
-        rest += _INTEGRITY_HEAD + key.mac(_start(number, length) + rest)
+        rest += _INTEGRITY_HEAD + key.mac(covered + rest)
+    message = start + rest
     if not fingerprint:
-        return _start(number, length) + rest
-    message = _start(number, length + FINGERPRINT_SIZE) + rest
+        return message
     return message + _FINGERPRINT.pack(_FINGERPRINT_HEAD, crc32(message) ^ FINGERPRINT_MASK)
 
 
-@lru_cache(maxsize=256)  # The lengths are few.
-def _start(number: int, length: int) -> bytes:
-    return HEAD.pack(number, length) + COOKIE_BYTES
+@lru_cache(maxsize=256)  # Messages have few lengths.
+def _starts(number: int, length: int, proved: bool, fingerprint: bool) -> tuple[bytes, bytes]:
+    """The first 8 bytes as MESSAGE-INTEGRITY covers them, and as they are sent."""
+    # RFC 8489, 14.5: the length ends with MESSAGE-INTEGRITY, whatever follows.
+    covered = length + INTEGRITY_SIZE
+    complete = (covered if proved else length) + (FINGERPRINT_SIZE if fingerprint else 0)
+    return HEAD.pack(number, covered) + COOKIE_BYTES, HEAD.pack(number, complete) + COOKIE_BYTES
 
 
 def _attribute(kind: int, value: bytes) -> bytes:

@@ -147,8 +147,10 @@ def parse(data: bytes) -> Stun:
     Raises:
         StunError: it is none (`reason`: length, cookie, method, overrun, fingerprint).
     """
-    shape = _shapes.get(data[:4])
-    if shape is None or not shape.fits(data):
+    for shape in _shapes.get(data[:4], ()):
+        if shape.fits(data):
+            break
+    else:
         shape = Shape(data)
     if shape.fingerprinted:
         checksum = crc32(data[:-FINGERPRINT_SIZE]) ^ FINGERPRINT_MASK
@@ -185,14 +187,24 @@ def _read_parts(value: bytes) -> tuple[str, str] | None:
     return (asked, asking) if colon else None
 
 
-_MAX_SHAPES: Final = 64
-_shapes: dict[bytes, Shape] = {}
-"""Shapes by the first 4 bytes of their messages: how to read fast what was read slowly once."""
+_MAX_STARTS: Final = 32
+_MAX_SHAPES: Final = (
+    4  # The checks of both roles have one type and length, and each implementation has its order.
+)
+_shapes: dict[bytes, tuple[Shape, ...]] = {}
+"""How to read fast what was read slowly before: shapes by the first 4 bytes of their messages."""
 
 
 def _learn(start: bytes, shape: Shape) -> None:
     """Remember the shape of a message that was proved; a stranger's would only push out what is used."""
-    if start not in _shapes and len(_shapes) >= _MAX_SHAPES:
-        _shapes.pop(next(iter(_shapes))).known = False
-    _shapes[start] = shape
+    known = _shapes.pop(start, ())
+    if len(_shapes) >= _MAX_STARTS:
+        _forget(_shapes.pop(next(iter(_shapes))))
+    _forget(known[_MAX_SHAPES - 1 :])
+    _shapes[start] = (shape, *known[: _MAX_SHAPES - 1])
     shape.known = True
+
+
+def _forget(shapes: tuple[Shape, ...]) -> None:
+    for shape in shapes:
+        shape.known = False
