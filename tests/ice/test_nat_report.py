@@ -1,7 +1,8 @@
 import pytest
 
-from warren.ice.nat_report import Mapping, ServerReport, mapping_of, summary_of
+from warren.ice.nat_report import Mapping, ServerReport, mapping_of, summary_of, summary_of_peer
 from warren.ice.transport import Address, Base
+from warren.messages import Candidate, CandidateType, NetworkType
 
 HOME = Base("192.168.1.2", 4000)
 CAFE = Base("10.0.0.2", 4001)
@@ -71,3 +72,30 @@ def test_summary_tells_what_every_server_said() -> None:
 
 def test_summary_without_servers_is_short() -> None:
     assert summary_of("no-servers", []) == "no STUN server was asked"
+
+
+def peers(*seen: tuple[str, int, int]) -> list[Candidate]:
+    return [
+        Candidate(
+            type=CandidateType.SERVER_REFLEXIVE,
+            network=NetworkType.UDP4,
+            address=address,
+            port=port,
+            related=("10.0.0.2", base) if base else None,
+        )
+        for address, port, base in seen
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seen", "says"),
+    [
+        ([], "no server-reflexive candidate"),
+        ([("203.0.113.5", 1, 500)], "the same wherever it was seen"),
+        ([("203.0.113.5", 1, 500), ("203.0.113.5", 2, 500)], "different at two STUN servers"),
+        ([("203.0.113.5", 1, 500), ("203.0.113.5", 2, 501)], "the same wherever it was seen"),
+        ([("203.0.113.5", 1, 0), ("203.0.113.5", 2, 0)], "the same wherever it was seen"),
+    ],
+)
+def test_a_peers_candidates_tell_of_its_nat(seen: list[tuple[str, int, int]], says: str) -> None:
+    assert says in summary_of_peer(peers(*seen))

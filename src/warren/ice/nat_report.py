@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from warren.ice.transport import Address, Base
+from warren.messages import Candidate, CandidateType
 
-__all__ = ["Mapping", "ServerReport", "mapping_of", "summary_of"]
+__all__ = ["Mapping", "ServerReport", "mapping_of", "summary_of", "summary_of_peer"]
 
 Mapping = Literal["no-servers", "unknown", "none-answered", "same", "different"]
 """How the NAT maps one base for two servers; behind `different` no peer can use what a server saw."""
@@ -64,3 +65,19 @@ def summary_of(mapping: Mapping, reports: Iterable[ServerReport]) -> str:
     """Say it in words, with what every server said."""
     details = "; ".join(str(report) for report in reports)
     return f"{_SUMMARIES[mapping]} ({details})" if details else _SUMMARIES[mapping]
+
+
+def summary_of_peer(candidates: Iterable[Candidate]) -> str:
+    """Say in words what the peer's candidates tell of the NAT in front of it.
+
+    One base that looks different from outside to different servers is told by its related address (RFC 8445, 5.1.1).
+    """
+    seen: dict[Address | None, set[Address]] = {}
+    for candidate in candidates:
+        if candidate.type is CandidateType.SERVER_REFLEXIVE:
+            seen.setdefault(candidate.related, set()).add(candidate.transport)
+    if not seen:
+        return "no server-reflexive candidate: it asked no STUN server, none answered, or it has no NAT"
+    if any(len(mapped) > 1 for related, mapped in seen.items() if related is not None):
+        return "the NAT's mapping is different at two STUN servers"
+    return "the NAT's mapping is the same wherever it was seen"
