@@ -1,9 +1,21 @@
+import ipaddress
 from dataclasses import replace
+from enum import IntEnum
 
 import pytest
 
 from tests.test_keys import ALICE, BOB
-from warren.messages import Candidate, CandidateType, Credentials, NetworkType, SessionDescription
+from warren.messages import (
+    BackendType,
+    Candidate,
+    CandidateType,
+    Credentials,
+    NetworkType,
+    PeerChange,
+    RelayProtocol,
+    SessionDescription,
+    TCPType,
+)
 
 UFRAG, PWD = "u" * 4, "p" * 22
 HOST = Candidate(
@@ -32,6 +44,8 @@ def test_credentials_of_every_allowed_length_are_taken(ufrag: str, pwd: str) -> 
         (UFRAG, "p" * 257, "pwd"),
         (UFRAG, "p" * 21 + " ", "pwd"),
         ("", "", "ufrag"),
+        ("", PWD, "ufrag"),
+        (UFRAG, "", "pwd"),
     ],
 )
 def test_other_credentials_are_refused(ufrag: str, pwd: str, says: str) -> None:
@@ -39,8 +53,9 @@ def test_other_credentials_are_refused(ufrag: str, pwd: str, says: str) -> None:
         Credentials(ufrag, pwd)
 
 
-def test_empty_credentials_may_ask_for_the_others() -> None:
-    assert Credentials("", "", need_creds=True).need_creds
+def test_asking_for_the_others_credentials_excuses_no_lack_of_ones_own() -> None:
+    with pytest.raises(ValueError, match="ufrag"):
+        Credentials("", "", need_creds=True)
 
 
 def test_credentials_do_not_show_in_their_repr() -> None:
@@ -53,6 +68,25 @@ def test_an_address_is_written_canonically() -> None:
     assert candidate.transport == ("2001:db8::1", 4711)
 
 
+def test_a_related_address_is_written_canonically() -> None:
+    assert replace(HOST, related=("2001:DB8::0:1", 0)).related == ("2001:db8::1", 0)
+
+
+def test_the_longest_values_are_taken() -> None:
+    longest = "0000:0000:0000:0000:0000:ffff:255.255.255.255"
+    candidate = replace(
+        HOST,
+        network=NetworkType.UDP6,
+        address=longest,
+        port=65535,
+        priority=2**32 - 1,
+        component=256,
+        foundation="f" * 32,
+        related=(longest, 65535),
+    )
+    assert (len(longest), candidate.address) == (45, str(ipaddress.ip_address(longest)))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -60,6 +94,11 @@ def test_an_address_is_written_canonically() -> None:
         {"address": ""},
         {"address": "2001:db8::1"},
         {"address": "1" * 46},
+        {"address": "fe80::1%" + "z" * 38, "network": NetworkType.UDP6},
+        {"related": ("example.org", 1)},
+        {"related": ("", 1)},
+        {"related": ("192.0.2.1", -1)},
+        {"related": ("192.0.2.1", 65536)},
         {"network": NetworkType.UDP6},
         {"port": 0},
         {"port": 65536},
@@ -81,12 +120,27 @@ def test_candidate_types_have_the_short_words_of_the_field() -> None:
 
 
 def test_network_types_tell_transport_and_family() -> None:
-    assert [(kind.protocol, kind.is_ipv6) for kind in NetworkType] == [
-        ("udp", False),
-        ("udp", True),
-        ("tcp", False),
-        ("tcp", True),
+    assert [(kind.protocol, kind.is_tcp, kind.is_ipv6) for kind in NetworkType] == [
+        ("udp", False, False),
+        ("udp", False, True),
+        ("tcp", True, False),
+        ("tcp", True, True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (CandidateType, {1: "HOST", 2: "SERVER_REFLEXIVE", 3: "PEER_REFLEXIVE", 4: "RELAY"}),
+        (NetworkType, {1: "UDP4", 2: "UDP6", 3: "TCP4", 4: "TCP6"}),
+        (TCPType, {0: "UNSPECIFIED", 1: "ACTIVE", 2: "PASSIVE", 3: "SIMULTANEOUS_OPEN"}),
+        (RelayProtocol, {0: "UNSPECIFIED", 1: "UDP", 2: "TCP", 3: "TLS", 4: "DTLS"}),
+        (BackendType, {0: "MULTI", 1: "GRPC", 2: "INPROCESS", 3: "MCAST", 100: "KUBERNETES", 101: "NATS"}),
+        (PeerChange, {0: "ADD", 1: "REMOVE", 2: "UPDATE"}),
+    ],
+)
+def test_enums_have_the_numbers_of_the_protocol(kind: type[IntEnum], names: dict[int, str]) -> None:
+    assert {int(one): one.name for one in kind} == names
 
 
 @pytest.mark.parametrize(
@@ -101,6 +155,8 @@ def test_network_types_tell_transport_and_family() -> None:
         {"revision": 2**32},
         {"peer_revision": -1},
         {"peer_revision": 2**32},
+        {"version": 0},
+        {"version": 2**32},
     ],
 )
 def test_a_description_that_cannot_be_is_refused(wrong: dict[str, int]) -> None:

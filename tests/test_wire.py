@@ -1,6 +1,10 @@
 """The expected bytes are written out by the rules of protobuf: tag = number << 3 | type, then the value."""
 
 import contextlib
+import os
+import subprocess
+import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -149,6 +153,25 @@ def test_golden_bytes_of_a_session_description() -> None:
     assert unpadded(Message(session=SESSION)) == blob(100, SESSION_BYTES)
 
 
+def test_golden_bytes_of_a_padded_message_written_out() -> None:
+    message = Message(
+        credentials=Credentials("ufra", "p" * 22),
+        candidate=Candidate(
+            type=CandidateType.HOST,
+            network=NetworkType.UDP4,
+            address="192.0.2.1",
+            port=40000,
+            priority=2130706431,
+            foundation="1",
+        ),
+    )
+    credentials = "0a1e" + "0a0475667261" + "1216" + "70" * 22
+    candidate = "121e" + "0801" + "1001" + "220131" + "2801" + "30fffffff707"
+    candidate += "3a093139322e302e322e31" + "40c0b802"
+    padding = "aa06" + "bc01" + "00" * 188
+    assert wire.encode_message(message).hex() == credentials + candidate + padding
+
+
 def test_golden_bytes_of_an_envelope() -> None:
     data = wire.encode_envelope(b"s", b"r", b"body", b"nonce")
     assert data == blob(1, b"s") + blob(2, b"r") + blob(3, blob(1, b"body") + blob(2, b"nonce"))
@@ -231,7 +254,7 @@ candidates = st.builds(
     st.integers(1, 256),
     st.sampled_from(TCPType),
     st.sampled_from(RelayProtocol),
-    st.none() | st.tuples(st.text(max_size=45), st.integers(0, 65535)),
+    st.none() | st.tuples(st.ip_addresses().map(str), st.integers(0, 65535)),
 )
 ice_chars = st.sampled_from("abcXYZ019+/")
 credentials = st.builds(
@@ -302,7 +325,7 @@ def test_every_cut_and_every_flipped_bit_is_read_or_refused_for_a_documented_rea
             flipped = bytearray(FULL)
             flipped[position] ^= 1 << bit
             outcomes.add(outcome(bytes(flipped)))
-    assert outcomes == {"read", "protobuf", "credentials", "session", "peer"}
+    assert outcomes == {"read", "protobuf", "credentials", "session"}
 
 
 @given(st.binary(max_size=300))
@@ -323,7 +346,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     [
         (blob(1, text(1, "abc") + text(2, "p" * 22)), "credentials"),
         (blob(1, b""), "credentials"),
-        (blob(3, integer(1, 3)), "peer"),
+        (blob(1, integer(3, 1)), "credentials"),
         (blob(100, b""), "session"),
         (blob(100, SESSION_BYTES[2:]), "session"),
         (blob(100, SESSION_BYTES.replace(A.raw, bytes(32))), "session"),
@@ -356,6 +379,11 @@ def test_a_higher_version_is_read_as_version_1() -> None:
         CANDIDATE_BYTES.replace(integer(8, 40000), integer(8, -1)),
         CANDIDATE_BYTES.replace(text(7, "203.0.113.9"), text(7, "example.org")),
         CANDIDATE_BYTES.replace(integer(3, 2), integer(3, 77)),
+        CANDIDATE_BYTES.replace(integer(5, 1), b""),  # component 0
+        CANDIDATE_BYTES.replace(text(4, "f1"), text(4, "f" * 33)),
+        CANDIDATE_BYTES.replace(integer(2, 1) + integer(3, 2), integer(2, 2)).replace(
+            text(7, "203.0.113.9"), text(7, "fe80::9%eth0")
+        ),
     ],
 )
 def test_a_candidate_that_cannot_be_used_is_left_out(unusable: bytes) -> None:
@@ -366,20 +394,57 @@ def test_a_candidate_that_cannot_be_used_is_left_out(unusable: bytes) -> None:
     assert session.candidates == (CANDIDATE,)
 
 
-def test_a_relay_protocol_of_minus_one_is_unspecified() -> None:
-    data = CANDIDATE_BYTES.replace(integer(10, 3), integer(10, -1))
+@pytest.mark.parametrize("number", [-1, 5, 2**31 - 1])
+def test_a_relay_protocol_that_we_do_not_know_is_unspecified(number: int) -> None:
+    data = CANDIDATE_BYTES.replace(integer(10, 3), integer(10, number))
     candidate = wire.decode_message(blob(2, data)).candidate
     assert candidate is not None
     assert candidate.relay_protocol is RelayProtocol.UNSPECIFIED
 
 
-def test_a_related_address_that_is_too_long_is_blanked() -> None:
+@pytest.mark.parametrize(
+    ("address", "port"),
+    [
+        ("1" * 46, 5000),
+        ("example.org", 5000),
+        ("", 0),
+        ("fe80::1%eth0", 1),
+        ("10.0.0.2", 65536),
+        ("10.0.0.2", -1),
+    ],
+)
+def test_a_related_address_that_cannot_be_is_blanked(address: str, port: int) -> None:
     data = CANDIDATE_BYTES.replace(
-        blob(9, text(1, "10.0.0.2") + integer(2, 5000)), blob(9, text(1, "1" * 46) + integer(2, 5000))
+        blob(9, text(1, "10.0.0.2") + integer(2, 5000)), blob(9, text(1, address) + integer(2, port))
     )
+    assert wire.decode_message(blob(2, data)).candidate == replace(CANDIDATE, related=None)
+
+
+def test_an_address_is_read_canonically() -> None:
+    data = integer(1, 1) + integer(2, 2) + integer(5, 1) + text(7, "2001:DB8:0::1") + integer(8, 9)
     candidate = wire.decode_message(blob(2, data)).candidate
     assert candidate is not None
-    assert candidate.related is None
+    assert candidate.address == "2001:db8::1"
+
+
+def test_a_kind_of_change_that_we_do_not_know_is_left_out() -> None:
+    for number in (3, -1):
+        message = wire.decode_message(blob(3, integer(1, number)) + blob(4, blob(1, b"key")))
+        assert message == Message(pske=PresharedKeyEstablishment(b"key"))
+
+
+def test_fields_that_we_do_not_know_are_skipped() -> None:
+    unknown = integer(99, 7) + text(102, "later")
+    data = unknown + blob(100, SESSION_BYTES + unknown) + blob(2, CANDIDATE_BYTES + unknown)
+    assert wire.decode_message(data) == Message(candidate=CANDIDATE, session=SESSION)
+
+
+def test_text_that_is_not_utf_8_is_malformed_also_without_protobufs_c_library() -> None:
+    program = "from warren import wire\ntry: wire.decode_message(bytes.fromhex('0a030a01ff'))"
+    program += "\nexcept wire.WireError as error: print(error.reason)"
+    environment = {**os.environ, "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "protobuf", done.stderr
 
 
 def test_no_more_than_32_candidates_are_read() -> None:

@@ -5,7 +5,6 @@ import binascii
 import os
 import stat
 from dataclasses import dataclass, field
-from functools import total_ordering
 from pathlib import Path
 
 import nacl.bindings
@@ -32,8 +31,7 @@ _LOW_ORDER = frozenset(
 )
 
 
-@total_ordering
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class PublicKey:
     """A canonical public key; equal, ordered and hashed by its 32 bytes (big-endian order).
 
@@ -70,9 +68,6 @@ class PublicKey:
 
     def __repr__(self) -> str:
         return f"PublicKey.parse({str(self)!r})"
-
-    def __lt__(self, other: "PublicKey") -> bool:
-        return self.raw < other.raw
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 from warren.keys import PublicKey
@@ -115,18 +116,18 @@ class PeerChange(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """ICE credentials of one generation (RFC 8445, 5.3): ufrag 4 to 256, pwd 22 to 256 ice-chars.
+    """ICE credentials of one generation (RFC 8445, 5.3).
 
-    Both may be empty only together and with `need_creds`: cunīcu asks so for the other side's.
+    Raises:
+        ValueError: the ufrag has not 4 to 256 ice-chars, or the pwd not 22 to 256.
     """
 
     ufrag: str = field(repr=False)
     pwd: str = field(repr=False)
     need_creds: bool = False
+    """The sender lacks the other side's: it asks for them, and for all candidates."""
 
     def __post_init__(self) -> None:
-        if not self.ufrag and not self.pwd and self.need_creds:
-            return
         if not (4 <= len(self.ufrag) <= MAX_UFRAG and _ICE_CHARS.fullmatch(self.ufrag)):
             raise ValueError("ufrag must be 4 to 256 ice-chars")
         if not (22 <= len(self.pwd) <= MAX_PWD and _ICE_CHARS.fullmatch(self.pwd)):
@@ -135,10 +136,11 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One candidate as it stands on the wire; `address` is written canonically.
+    """One candidate as it stands on the wire; its addresses are written canonically.
 
     Raises:
-        ValueError: the address is no IP literal of the family of `network`, or a number is out of range.
+        ValueError: an address is no IP literal, `address` not of the family of `network`, or a number is out
+            of range.
     """
 
     type: CandidateType
@@ -151,15 +153,21 @@ class Candidate:
     component: int = 1
     tcp_type: TCPType = TCPType.UNSPECIFIED
     related: tuple[str, int] | None = None
+    """Where it was seen from, for diagnosis only (RFC 8445, 5.1.1); port 0 where that is hidden."""
     relay_protocol: RelayProtocol = RelayProtocol.UNSPECIFIED
 
     def __post_init__(self) -> None:
-        if len(self.address) > MAX_ADDRESS or len(self.foundation) > MAX_FOUNDATION:
-            raise ValueError("address or foundation is too long")
-        address = ipaddress.ip_address(self.address)
-        if (address.version == 6) != self.network.is_ipv6:
-            raise ValueError(f"an IPv{address.version} address cannot be {self.network.name}")
-        object.__setattr__(self, "address", str(address))
+        address = _canonical(self.address)
+        if (":" in address) != self.network.is_ipv6:
+            raise ValueError(f"{address} cannot be {self.network.name}")
+        object.__setattr__(self, "address", address)
+        if self.related is not None:
+            related, port = self.related
+            object.__setattr__(self, "related", (_canonical(related), port))
+            if not 0 <= port < 65536:
+                raise ValueError(f"{port} is not a port")
+        if len(self.foundation) > MAX_FOUNDATION:
+            raise ValueError("foundation must be 32 characters at most")
         if not 0 < self.port < 65536:
             raise ValueError(f"{self.port} is not a port")
         if not 0 <= self.priority < 2**32:
@@ -175,7 +183,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionDescription:
-    """All that one side has to say about one generation: field 100 of a message."""
+    """All that one side has to say about one generation: field 100 of a message.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
 
     sender: PublicKey
     recipient: PublicKey
@@ -198,6 +210,8 @@ class SessionDescription:
             raise ValueError("session_id must be 64 bits and not 0, peer_session_id 64 bits")
         if not 0 < self.revision < 2**32 or not 0 <= self.peer_revision < 2**32:
             raise ValueError("revision must be 32 bits and not 0, peer_revision 32 bits")
+        if not 0 < self.version < 2**32:
+            raise ValueError("version must be 32 bits and not 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,3 +270,10 @@ class Message:
     peer: PeerDescription | None = None
     pske: PresharedKeyEstablishment | None = None
     session: SessionDescription | None = None
+
+
+@lru_cache(maxsize=1024)  # The same few addresses come again with every message.
+def _canonical(address: str) -> str:
+    if len(address) > MAX_ADDRESS:
+        raise ValueError(f"an address has {MAX_ADDRESS} characters at most")
+    return str(ipaddress.ip_address(address))

@@ -1,10 +1,11 @@
 """Values to protobuf bytes and back: the only hand-written code that knows generated messages.
 
-Decoding raises `WireError` and nothing else. A candidate that cannot be used is left out, as a peer may know
-kinds that we do not; anything else that is malformed drops the whole message.
+Decoding raises `WireError` and nothing else. What a peer may know and we do not (candidates that cannot be
+used, kinds of changes) is left out; anything else that is malformed drops the whole message.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -81,7 +82,7 @@ def decode_message(data: bytes) -> Message:
     """Read a message.
 
     Raises:
-        WireError: `protobuf`, `credentials`, `session` or `peer`, whichever part is malformed.
+        WireError: `protobuf`, `credentials` or `session`, whichever part is malformed.
     """
     pb = signaling_pb2.Message()
     _parse(pb, data)
@@ -141,13 +142,10 @@ def _write_candidate(value: Candidate, pb: epdisc_pb2.Candidate) -> None:
 
 
 def _read_candidate(pb: epdisc_pb2.Candidate) -> Candidate | None:
-    related = (
-        (pb.related_address.address, pb.related_address.port) if pb.HasField("related_address") else None
-    )
-    if related is not None and (len(related[0]) > 45 or not 0 <= related[1] < 65536):
-        related = None  # Information only (RFC 8445, 5.1.1): no reason to lose the candidate.
+    if "%" in pb.address:
+        return None  # A zone names an interface of its sender's; here it would choose one of ours.
     try:
-        return Candidate(
+        candidate = Candidate(
             type=CandidateType(pb.type),
             network=NetworkType(pb.network_type),
             address=pb.address,
@@ -156,11 +154,18 @@ def _read_candidate(pb: epdisc_pb2.Candidate) -> Candidate | None:
             foundation=pb.foundation,
             component=pb.component,
             tcp_type=TCPType(pb.tcp_type),
-            related=related,
             relay_protocol=_relay_protocol(pb.relay_protocol),
         )
     except ValueError:
         return None
+    return _with_related(candidate, pb.related_address) if pb.HasField("related_address") else candidate
+
+
+def _with_related(candidate: Candidate, pb: epdisc_pb2.RelatedAddress) -> Candidate:
+    try:
+        return candidate if "%" in pb.address else replace(candidate, related=(pb.address, pb.port))
+    except ValueError:
+        return candidate  # Information only (RFC 8445, 5.1.1): no reason to lose the candidate.
 
 
 def _relay_protocol(number: int) -> RelayProtocol:
@@ -223,13 +228,11 @@ def _write_peer(value: PeerDescription, pb: pdisc_pb2.PeerDescription) -> None:
     pb.SetInParent()
 
 
-def _read_peer(pb: pdisc_pb2.PeerDescription) -> PeerDescription:
-    try:
-        change = PeerChange(pb.change)
-    except ValueError:
-        raise WireError("peer") from None
+def _read_peer(pb: pdisc_pb2.PeerDescription) -> PeerDescription | None:
+    if not PeerChange.ADD <= pb.change <= PeerChange.UPDATE:
+        return None
     return PeerDescription(
-        change=change,
+        change=PeerChange(pb.change),
         name=pb.name,
         public_key=pb.public_key,
         public_key_new=pb.public_key_new,
@@ -359,5 +362,5 @@ _Parsed = (
 def _parse(pb: _Parsed, data: bytes) -> None:
     try:
         pb.ParseFromString(data)
-    except DecodeError:
+    except (DecodeError, UnicodeDecodeError):  # The latter where protobuf runs without its C library.
         raise WireError("protobuf") from None
