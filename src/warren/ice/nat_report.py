@@ -70,7 +70,7 @@ def summary_of(mapping: Mapping, reports: Iterable[ServerReport]) -> str:
 def summary_of_peer(candidates: Iterable[Candidate]) -> str:
     """Say in words what the peer's candidates tell of the NAT in front of it.
 
-    One base that looks different from outside to different servers is told by its related address (RFC 8445, 5.1.1).
+    One base that servers saw differently is told by its related address (RFC 8445, 5.1.1).
     """
     seen: dict[Address | None, set[Address]] = {}
     for candidate in candidates:
