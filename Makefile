@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 2000
 SECONDS ?= 60
 
-.PHONY: help setup demo test check simulate mutants fuzz bench-connect bench-stun bench-data bench-server proto clean
+.PHONY: help setup demo test check simulate mutants fuzz bench-connect bench-stun bench-data bench-server reference proto clean
 
 help:
 	@echo "make demo          two peers behind NATs find each other, state by state"
@@ -17,8 +17,9 @@ help:
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) tools/dev_requirements.py > $(VENV)/dev-requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable '.[all]' $$($(PYTHON) tools/dev_requirements.py)
+		--editable '.[all]' --requirement $(VENV)/dev-requirements.txt
 	@touch $@
 
 setup: $(VENV)/.ready
@@ -48,6 +49,9 @@ fuzz: setup
 
 bench-connect bench-stun bench-data bench-server: setup
 	$(BIN)/python -m bench.$(subst bench-,,$@)
+
+reference: setup
+	$(BIN)/python tools/reference.py
 
 proto: setup
 	$(BIN)/python tools/generate_proto.py
