@@ -1,6 +1,6 @@
 """What is fuzzed: every parser that strangers can reach; a target raises only when its parser is broken."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from warren.ice import stun
 from warren.ice.candidate import refuse
 from warren.ice.server_url import StunUrl
 from warren.keys import PrivateKey
+from warren.messages import Message
 from warren.signaling.url import BackendUrl
 
 __all__ = ["TARGETS", "Target"]
@@ -28,7 +29,17 @@ class Target:
 
     def seeds(self) -> list[bytes]:
         """The kept corpus: one input a line, in hexadecimal."""
-        return [bytes.fromhex(line) for line in (CORPUS / f"{self.name}.hex").read_text().split()]
+        return [bytes.fromhex(line) for line in self._corpus.read_text().split()]
+
+    def keep(self, inputs: Iterable[bytes]) -> None:
+        """Add inputs to the kept corpus; those that are there stay, in their order."""
+        seeds = self.seeds()
+        new = sorted(set(inputs) - {*seeds, b""}, key=lambda data: (len(data), data))
+        self._corpus.write_text("".join(f"{data.hex()}\n" for data in (*seeds, *new)))
+
+    @property
+    def _corpus(self) -> Path:
+        return CORPUS / f"{self.name}.hex"
 
 
 def envelope(data: bytes) -> None:
@@ -47,11 +58,13 @@ def message(data: bytes) -> None:
 
 
 def candidate(data: bytes) -> None:
-    """Candidates inside messages: field 2, and field 6 of field 100."""
+    """Candidates inside messages: field 2."""
     with suppress(wire.WireError):
         found = wire.decode_message(bytes((0x12,)) + _varint(len(data)) + data).candidate
         if found is not None:
             refuse(found, loopback=False)
+            again = wire.decode_message(wire.encode_message(Message(candidate=found))).candidate
+            assert again == found
 
 
 def packet(data: bytes) -> None:
@@ -77,7 +90,10 @@ def url(data: bytes) -> None:
     """URLs of our own user: wrong ones are a clear error."""
     text = data.decode(errors="replace")
     with suppress(ConfigurationError):
-        str(BackendUrl.parse(text))
+        backend = BackendUrl.parse(text)
+        assert str(backend).isprintable()
+        backend.flag("insecure")
+        backend.host_and_port()
     with suppress(ValueError):
         parsed = StunUrl.parse(text)
         assert StunUrl.parse(str(parsed)) == parsed
