@@ -591,6 +591,7 @@ def test_a_base_can_go_before_the_peer_is_known() -> None:
     peer.agent.remove_base(BASE, 0.5)
     describe(peer)
     assert peer.agent.outputs() == []
+    assert peer.agent.drops["check-on-unknown-base"] == 1
 
 
 def test_no_secret_is_in_what_an_agent_tells() -> None:

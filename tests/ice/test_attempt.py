@@ -246,6 +246,20 @@ def test_a_peer_that_checks_for_ever_without_being_reached_is_checked_64_times()
     assert rig.agent.drops["triggered-too-often"] > 0
 
 
+def test_a_pair_that_answered_may_be_triggered_as_often_again() -> None:
+    rig = Rig(controlling=False).describe()
+    requests = []
+    for step in range(64):
+        rig.check(now=step * 0.025)
+        requests += [packet for _, packet in rig.sent()]
+    rig.respond(requests[-1], now=1.7)
+    rig.check(now=2.0, nomination=1)
+    rig.agent.suspect("to have it checked", 3.0)
+    rig.agent.outputs()
+    rig.check(now=4.0)
+    assert [to for to, _ in rig.sent()] == [SOURCE]
+
+
 # Answers
 
 
@@ -257,6 +271,31 @@ def test_an_answer_makes_the_pair_valid_and_gives_data_a_route() -> None:
     assert rig.agent.valid
     assert route is not None
     assert (route.base, route.destination) == (BASE, SOURCE)
+
+
+def test_an_answer_is_authenticated_traffic() -> None:
+    rig = Rig().describe(4000)
+    (request,) = [packet for _, packet in rig.sent()]
+    rig.respond(request)
+    assert rig.agent.authenticated
+
+
+def test_with_the_answer_the_other_checks_of_the_pair_are_over() -> None:
+    rig = Rig(controlling=False).describe(4000)
+    (request,) = [packet for _, packet in rig.sent()]
+    rig.pass_time(0.09)
+    rig.respond(request)
+    assert len(rig.peer.transactions) == 0
+
+
+def test_with_the_answer_an_earlier_error_is_forgotten() -> None:
+    rig = Rig().describe(4000)
+    (request,) = [packet for _, packet in rig.sent()]
+    rig.respond(request, error=(500, "Server Error"), now=0.005)
+    rig.agent.tick(0.01)
+    (request,) = [packet for _, packet in rig.sent()]
+    rig.respond(request)
+    assert rig.agent.pair_reports()[0].last_error is None
 
 
 def test_the_round_trip_is_that_of_the_check_that_was_answered() -> None:
@@ -405,6 +444,12 @@ def test_while_such_a_peer_controls_each_answer_is_followed_by_a_check() -> None
     rig.check(now=0.1)
     kinds = [stun.parse(output.data).cls for output in rig.outputs(Transmit)]  # type: ignore[attr-defined]
     assert kinds == [stun.Class.SUCCESS, stun.Class.REQUEST]
+
+
+def test_a_check_over_a_pair_without_an_answer_is_followed_by_no_second_one() -> None:
+    rig = Rig(controlling=False, renomination=False).describe()
+    rig.check()
+    assert len(rig.sent()) == 1
 
 
 def test_while_such_a_peer_controls_the_valid_pair_is_checked_around_half_a_second() -> None:
@@ -606,6 +651,12 @@ def test_nothing_is_sent_from_a_base_that_is_gone() -> None:
     rig.agent.remove_base(BASE, 0.1)
     rig.agent.outputs()
     assert rig.pass_time(39.0) == []
+
+
+def test_no_answer_is_awaited_at_a_base_that_is_gone() -> None:
+    rig = Rig().describe(4000)
+    rig.agent.remove_base(BASE, 0.1)
+    assert len(rig.peer.transactions) == 0
 
 
 def test_when_the_last_base_goes_it_fails_early() -> None:

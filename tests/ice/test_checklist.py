@@ -190,6 +190,13 @@ def test_what_signaling_says_replaces_what_a_check_revealed() -> None:
     assert pair.priority > other.priority
 
 
+def test_a_pair_that_got_worse_is_checked_in_its_new_place() -> None:
+    pairs = Checklist(controlling=True)
+    worse, other = form(pairs, 1000), form(pairs, 1001, index=1)
+    pairs.replace_remote(worse.destination, candidate(SRFLX, *worse.destination))
+    assert waiting(pairs) == [other, worse]
+
+
 def test_a_succeeded_pair_is_not_checked_again_because_its_candidate_was_replaced() -> None:
     pairs = Checklist(controlling=True)
     pairs.move(form(pairs), PairState.SUCCEEDED)

@@ -249,7 +249,25 @@ def test_a_nomination_that_comes_late_does_not_win() -> None:
     rig.answer(rig.second)
     rig.check(rig.bases[1], nomination=2)
     rig.check(rig.bases[0], nomination=1)
+    assert (rig.selected, rig.route) == (A2, A2)
+
+
+def test_an_old_nomination_takes_nothing_from_a_newer_one_of_the_same_pair() -> None:
+    rig = Rig(controlling=False)
+    rig.answer(rig.first)
+    rig.answer(rig.second)
+    for number, value in ((1, 3), (1, 1), (0, 2)):
+        rig.check(rig.bases[number], nomination=value)
     assert rig.selected == A2
+
+
+def test_the_nomination_of_the_pair_that_data_takes_already_leaves_the_route_alone() -> None:
+    rig = Rig(controlling=False)
+    rig.answer(rig.first)
+    before = rig.agent.route
+    rig.check(rig.bases[0], nomination=1)
+    assert rig.selected == A1
+    assert rig.agent.route is before
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
@@ -327,6 +345,13 @@ def test_the_selected_pair_is_checked_every_four_to_six_seconds() -> None:
 def test_an_answered_consent_check_tells_nothing() -> None:
     world = one_path().run(61.0)
     assert kinds(world.a) == [PairSelected]
+
+
+def test_checks_that_nobody_answered_are_forgotten_after_a_while() -> None:
+    world = two_paths()
+    assert len(world.a.transactions) > 2
+    world.run(60.0)
+    assert len(world.a.transactions) <= 1
 
 
 def test_the_round_trip_is_kept_up_to_date() -> None:

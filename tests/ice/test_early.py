@@ -6,8 +6,8 @@ from warren.ice.transport import Base
 BASE = Base("192.0.2.1", 4000)
 
 
-def check(port: int = 1000, nomination: int = -1, priority: int = 1, base: Base = BASE) -> EarlyCheck:
-    return EarlyCheck(base, ("198.51.100.1", port), priority, nomination)
+def check(port: int = 1000, nomination: int = -1, priority: int = 1) -> EarlyCheck:
+    return EarlyCheck(BASE, ("198.51.100.1", port), priority, nomination)
 
 
 def test_a_check_is_handed_over_under_the_ufrag_it_named() -> None:
@@ -64,11 +64,3 @@ def test_no_more_than_32_are_kept() -> None:
     for port in range(1, 100):
         early.keep("ufrag", check(port))
     assert len(early) == 32
-
-
-def test_what_came_to_a_base_goes_with_it() -> None:
-    early, other = EarlyChecks(), Base("192.0.2.2", 4000)
-    early.keep("ufrag", check())
-    early.keep("ufrag", check(base=other))
-    early.forget_base(BASE)
-    assert early.take("ufrag") == [check(base=other)]

@@ -155,9 +155,18 @@ def test_two_pairs_to_one_address_share_what_it_gets() -> None:
     rig = Rig(bases=(BASE, OTHER))
     one, two = rig.form(), rig.form(base=OTHER)
     rig.prober.start(0.0)
-    rig.times(one, 2.0)
+    times = rig.times(one, 2.0)
     assert one.sent + two.sent == 13
-    assert two.sent >= 6
+    assert times == pytest.approx([0.025, 0.07, 0.14, 0.28, 0.5, 1.3])
+
+
+def test_pairs_over_which_the_peer_was_heard_share_nothing() -> None:
+    rig = Rig(bases=(BASE, OTHER))
+    pairs = [rig.form(), rig.form(base=OTHER)]
+    for pair in pairs:
+        rig.pairs.hear(pair)
+        rig.prober.trigger(pair, 0.0)
+    assert rig.times(pairs[0], 0.08) == pytest.approx([0.01, 0.025, 0.045, 0.07])
 
 
 def test_a_silent_address_gets_20_checks_from_all_bases() -> None:

@@ -108,7 +108,6 @@ class Agent:
     def remove_base(self, base: Base, now: float) -> None:
         """A local transport is gone: its pairs fail."""
         self._side.addresses.remove(base)
-        self._early.forget_base(base)
         if self._attempt is not None:
             self._attempt.base_removed(base, now)
 

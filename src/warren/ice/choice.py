@@ -52,9 +52,7 @@ class Choice:
 
     def value_for(self, pair: Pair) -> int | None:
         """The value that a triggered check over this pair is to nominate it with, if any."""
-        if not self._side.controlling or self._consent.suspect:
-            return None
-        return self._nominator.value_for(pair, self._pairs.selected)
+        return self._nominator.value_for(pair, self._pairs.selected) if self._side.controlling else None
 
     def answered(self, pair: Pair, nomination: int | None, now: float) -> None:
         """A check over this pair was answered."""

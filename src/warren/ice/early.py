@@ -48,8 +48,3 @@ class EarlyChecks:
         """Hand over what was kept under this ufrag, the oldest first."""
         taken = [key for key in self._checks if key[0] == ufrag]
         return [self._checks.pop(key) for key in taken]
-
-    def forget_base(self, base: Base) -> None:
-        """The base is gone: nothing can be sent from it."""
-        for key in [key for key in self._checks if key[1] is base]:
-            del self._checks[key]
