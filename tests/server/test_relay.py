@@ -3,7 +3,7 @@ from collections import deque
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.server.keys import SENDER, envelope, key
 from warren import wire
@@ -16,7 +16,7 @@ def subscribe(relay: Relay, to: int = 1, *, connection: str = "c") -> Subscripti
     return relay.subscribe(key(to), connection=connection, wake=lambda: None)
 
 
-def taken(subscription: Subscription) -> list[bytes]:
+def taken(subscription: "Subscription | ModelReader") -> list[bytes]:
     found = []
     while (data := subscription.take()) is not None:
         found.append(data)
@@ -178,15 +178,25 @@ def test_what_waits_has_at_most_256_kib() -> None:
     assert sum(map(len, found)) <= 256 * 1024 < sum(map(len, found)) + len(large)
 
 
+def test_what_fills_the_queue_to_the_byte_fits() -> None:
+    data = envelope(ALICE)
+    relay = Relay(Limits(queue_bytes=2 * len(data)))
+    alice = subscribe(relay)
+    relay.publish(data)
+    relay.publish(data)
+    assert taken(alice) == [data, data]
+
+
 def test_what_was_taken_makes_room() -> None:
     relay = Relay()
     alice = subscribe(relay)
     large = [envelope(ALICE, bytes([number]) * 16_000) for number in range(100)]
     found = []
-    for data in large:
+    for number, data in enumerate(large):
         relay.publish(data)
-        found += taken(alice)
-    assert found == large
+        if number:
+            found.append(alice.take())  # One always waits.
+    assert found == large[:-1]
 
 
 def test_one_envelope_may_always_wait() -> None:
@@ -358,70 +368,73 @@ class ModelReader:
 class RelayMachine(RuleBasedStateMachine):
     """Any sequence of subscribing, leaving, publishing and taking does what the model does."""
 
-    readers = Bundle("readers")
-
     @initialize(
         limits=st.builds(
             Limits,
-            queue_length=st.integers(1, 4),
-            queue_bytes=st.integers(1, 600),
+            queue_length=st.integers(1, 5),
+            queue_bytes=st.integers(200, 600),
             subscriptions_per_key=st.integers(1, 4),
             subscriptions_per_connection=st.integers(1, 4),
         )
     )
     def begin(self, limits: Limits) -> None:
         self.relay = Relay(limits)
-        self.live: dict[Subscription, ModelReader] = {}
+        self.live: list[tuple[Subscription, ModelReader]] = []
 
-    @rule(target=readers, to=st.integers(0, 2), connection=st.integers(0, 2))
-    def subscribe(self, to: int, connection: int) -> Subscription | None:
-        limits, models = self.relay.limits, list(self.live.values())
+    @rule(to=st.integers(0, 1), connection=st.integers(0, 2))
+    def subscribe(self, to: int, connection: int) -> None:
+        limits, model = self.relay.limits, ModelReader(to, connection)
         refused = (
-            sum(model.to == to for model in models) >= limits.subscriptions_per_key
-            or sum(model.connection == connection for model in models) >= limits.subscriptions_per_connection
+            sum(other.to == to for _, other in self.live) >= limits.subscriptions_per_key
+            or sum(other.connection == connection for _, other in self.live)
+            >= limits.subscriptions_per_connection
         )
-        model = ModelReader(to, connection)
         try:
             made = self.relay.subscribe(key(to), connection=connection, wake=model.wake)
         except Refused:
             assert refused
-            return None
-        assert not refused
-        self.live[made] = model
-        return made
+        else:
+            assert not refused
+            self.live.append((made, model))
 
-    @rule(reader=consumes(readers))
-    def leave(self, reader: Subscription | None) -> None:
-        if reader is not None:
-            self.relay.unsubscribe(reader)
-            self.live.pop(reader, None)
+    @precondition(lambda self: self.live)
+    @rule(which=st.integers(0, 100))
+    def leave(self, which: int) -> None:
+        reader, _ = self.live.pop(which % len(self.live))
+        self.relay.unsubscribe(reader)
 
-    @rule(to=st.integers(0, 2), size=st.integers(0, 300))
-    def publish(self, to: int, size: int) -> None:
-        data = envelope(key(to), bytes(size))
-        wanted = [model for model in self.live.values() if model.to == to]
-        assert self.relay.publish(data) == len(wanted)
-        for model in wanted:
-            model.put(data, self.relay.limits)
+    @precondition(lambda self: self.live)
+    @rule(which=st.integers(0, 100), sizes=st.lists(st.integers(0, 150), min_size=1, max_size=4))
+    def publish(self, which: int, sizes: list[int]) -> None:
+        to = self.live[which % len(self.live)][1].to
+        wanted = [model for _, model in self.live if model.to == to]
+        for size in sizes:
+            data = envelope(key(to), bytes(size))
+            assert self.relay.publish(data) == len(wanted)
+            for model in wanted:
+                model.put(data, self.relay.limits)
 
-    @rule(reader=readers, times=st.integers(1, 3))
-    def take(self, reader: Subscription | None, times: int) -> None:
-        if reader is not None and reader in self.live:
-            for _ in range(times):
-                assert reader.take() == self.live[reader].take()
+    @precondition(lambda self: self.live)
+    @rule(which=st.integers(0, 100), times=st.integers(1, 6))
+    def take(self, which: int, times: int) -> None:
+        reader, model = self.live[which % len(self.live)]
+        for _ in range(times):
+            assert reader.take() == model.take()
 
     @invariant()
     def who_has_something_to_take_was_woken(self) -> None:
-        if hasattr(self, "relay"):
-            assert all(model.woken for model in self.live.values() if model.waiting)
+        assert all(model.woken for _, model in self.live if model.waiting)
 
     @invariant()
     def the_counts_of_live_things_are_right(self) -> None:
-        if hasattr(self, "relay"):
-            models = list(self.live.values())
-            assert self.relay.subscriptions == len(models)
-            assert self.relay.keys == len({model.to for model in models})
-            assert self.relay.connections == len({model.connection for model in models})
+        models = [model for _, model in self.live]
+        assert self.relay.subscriptions == len(models)
+        assert self.relay.keys == len({model.to for model in models})
+        assert self.relay.connections == len({model.connection for model in models})
+
+    def teardown(self) -> None:
+        for reader, model in getattr(self, "live", ()):
+            assert taken(reader) == taken(model)
 
 
 TestRelayMachine = RelayMachine.TestCase
