@@ -86,7 +86,18 @@ def test_those_who_come_in_vain_stay_away_for_longer() -> None:
         assert rig.prober.paced_at is not None
         waits.append(rig.prober.paced_at - now)
     assert waits[0] == pytest.approx(0.005)
-    assert 0.02 < max(waits) < 0.09
+    assert 0.05 < max(waits) < 0.26
+
+
+def test_a_candidate_that_comes_while_waiting_does_not_lengthen_the_wait() -> None:
+    rig = Rig(burst=1)
+    rig.form(1)
+    rig.form(2)
+    rig.prober.start(0.0)
+    before = rig.prober.paced_at
+    rig.form(3)
+    rig.prober.start(0.001)
+    assert rig.prober.paced_at == before
 
 
 def test_a_pair_below_the_selected_one_is_not_begun() -> None:

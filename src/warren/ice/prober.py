@@ -12,7 +12,7 @@ __all__ = ["LINGER", "MAX_TRIGGERED", "Prober"]
 LINGER: Final = 3.0  # ours: how long a pair better than the selected one may stay without an answer.
 MAX_TRIGGERED: Final = 64  # ours: checks that the peer's checks may cost us on one pair that never answers.
 TRIGGER_GAP: Final = 0.020  # ours: a peer that checks densely needs no answer in kind to each of its checks.
-MAX_CROWDING: Final = 0.08
+MAX_CROWDING: Final = 0.25
 
 
 class Prober:
