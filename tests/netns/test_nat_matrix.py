@@ -97,7 +97,7 @@ async def outcome(listening: Peer, calling: Peer) -> Outcome:
     """Wait until the pinging side is done, and say how it went."""
     if await calling.wait(PATIENCE + 20.0) == 0:
         connected = next(event for event in calling.of("state") if event["to"] == "CONNECTED")
-        path = calling.of("path")[-1]
+        path = [event for event in calling.of("path") if event["local"]][-1]
         return Outcome("relay" if path["relayed"] else "direct", connected["elapsed"], ends(path))
     failed = [event for event in calling.of("state") if event["to"] == "FAILED"]
     if not failed:

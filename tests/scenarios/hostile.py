@@ -1,4 +1,4 @@
-"""Those who want to do harm: a signaling server that may do anything with envelopes, a host that forges packets."""
+"""Those who want to do harm: a signaling server that may do anything, and a host that forges packets."""
 
 import asyncio
 from typing import Final

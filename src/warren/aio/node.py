@@ -113,6 +113,8 @@ class Node:
         self._driver: Driver[NodeOutput] = Driver(self._machine, self._perform, self._loop)
         try:
             self._backend = self._connect_backend()
+            for url in self._stun:
+                self._machine.expect_server(str(url), self._loop.time())
             await self._open_sockets()
             for url in self._stun:
                 self._spawn(self._resolve_server(url))

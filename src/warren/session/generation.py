@@ -1,107 +1,175 @@
 """Generation: one agent, and everything that a restart must forget."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
 from warren.ice.agent import Agent
 from warren.ice.candidate import LocalCandidate
 from warren.ice.stun import Stun
 from warren.ice.transaction import Transaction
 from warren.ice.transport import Address, Base
-from warren.messages import Candidate, Credentials, SessionDescription
+from warren.messages import Candidate, Credentials
 from warren.session.state import State
 
 if TYPE_CHECKING:
     from warren.session.machine import SessionMachine
 
-__all__ = ["MAX_CANDIDATES", "Generation"]
+__all__ = ["LIVE", "MAX_CANDIDATES", "Generation", "Heard"]
 
-MAX_CANDIDATES = 32
+MAX_CANDIDATES: Final = 32
+LIVE: Final = (State.CONNECTED, State.COMPLETED)
+"""The states in which a generation carries data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What the peer has said of one of its generations, as far as we have heard."""
+
+    session_id: int
+    credentials: Credentials = field(repr=False)
+    revision: int = 0
+    candidates: tuple[Candidate, ...] = ()
+    ended: bool = False
 
 
 class Generation:
-    """One side of one attempt to connect: a session id, credentials, a growing list of candidates, an agent."""
+    """Our side of one attempt to connect: a session id, credentials, growing candidates, an agent."""
 
     __slots__ = (
         "agent",
-        "bound",
         "candidates",
         "credentials",
         "ended",
         "entered_at",
+        "handed",
+        "heard",
+        "known",
         "number",
-        "partner",
-        "peer_credentials",
-        "peer_revision",
+        "reason",
         "retire_at",
         "revision",
         "session",
         "session_id",
         "settled",
-        "sources",
+        "shared",
         "state",
+        "was_connected",
     )
 
     def __init__(
-        self, session: "SessionMachine", number: int, session_id: int, credentials: Credentials, now: float
+        self,
+        session: "SessionMachine",
+        session_id: int,
+        credentials: Credentials,
+        *,
+        shared: bool,
+        now: float,
     ) -> None:
         self.session = session
         """Whose generation it is: the node drains that machine after a response."""
-        self.number = number
         self.session_id = session_id
         self.credentials = credentials
         self.agent: Agent
+        self.number = 0
+        """Counted from 1 by session; 0 while it is an offer."""
         self.state = State.UNKNOWN
         self.entered_at = now
-        self.bound = False
-        self.partner = 0
-        """The peer's generation that the agent works with: the one it is bound to, or a guess."""
-        self.peer_credentials: Credentials | None = None
-        self.peer_revision = 0
-        """The highest revision of the partner that was taken."""
-        self.candidates: tuple[Candidate, ...] = ()
-        self.ended = False
-        self.revision = 1
+        """When it came to this state."""
+        self.reason = ""
+        """Why the agent uses the pair that it uses, in words."""
         self.settled = False
+        self.was_connected = False
         self.retire_at: float | None = None
-        """When it is closed, once another carries data."""
-        self.sources: list[tuple[Base, Address]] = []
+        """When it is closed, another one having taken over."""
+        self.heard: Heard | None = None
+        """The peer's generation that it is bound to, or has heard of last."""
+        self.handed: Heard | None = None
+        """What of that the agent has."""
+        self.shared = shared
+        """Whether the peer may be told of candidates yet."""
+        self.known: list[Candidate] = []
+        """Local candidates so far."""
+        self.candidates: tuple[Candidate, ...] = ()
+        """What the peer is told of them."""
+        self.ended = False
+        """Whether the peer was told that no more will come."""
+        self.revision = 1
+
+    # Our side
+
+    def offer(self, local: Sequence[LocalCandidate], complete: bool, now: float) -> bool:
+        """Take over what is known of our addresses.
+
+        Returns whether something came too late: the peer was told that nothing more would come.
+        """
+        fresh = [item for item in local if item.candidate not in self.known]
+        if self.ended:
+            return bool(fresh)
+        for item in fresh:
+            self.agent.add_local(item, now)
+            if len(self.known) < MAX_CANDIDATES:
+                self.known.append(item.candidate)
+        if complete:
+            self.agent.end_local(now)
+        if self.shared:
+            self._tell(complete)
+        return False
+
+    def share(self, complete: bool) -> None:
+        """From now on the peer is told of candidates (state NEW)."""
+        if not self.shared:
+            self.shared = True
+            self._tell(complete)
+
+    def _tell(self, complete: bool) -> None:
+        candidates = tuple(self.known)
+        if (candidates, complete) != (self.candidates, self.ended):
+            self.candidates, self.ended = candidates, complete
+            self.revision += 1
 
     @property
-    def alive(self) -> bool:
-        """Whether its agent still works."""
-        return self.state not in (State.FAILED, State.CLOSED)
+    def likeliest(self) -> Candidate | None:
+        """The candidate that a peer which takes only one should get."""
+        return max(self.candidates, key=lambda candidate: candidate.priority, default=None)
+
+    # The peer's side
+
+    def hear(self, heard: Heard) -> None:
+        """Remember what the peer says; of one generation of it, the newest revision counts."""
+        known = self.heard
+        if known is None or known.session_id != heard.session_id:
+            self.heard = heard
+        elif heard.revision > known.revision:
+            # A generation has one ufrag and pwd for life.
+            self.heard = replace(heard, credentials=known.credentials)
+
+    def hand_over(self, now: float) -> None:
+        """Give the agent what was heard."""
+        heard, handed = self.heard, self.handed
+        if heard is None or heard is handed:
+            return
+        self.handed = heard
+        self.agent.set_remote(heard.credentials, now)
+        for candidate in heard.candidates:
+            self.agent.add_remote(candidate, now)
+        if heard.ended:
+            self.agent.end_remote(now)
+
+    def is_heard(self, ufrag: str) -> bool:
+        """Whether this is the ufrag of the peer's generation that was heard of last."""
+        return self.heard is not None and self.heard.credentials.ufrag == ufrag
+
+    def revision_of(self, session_id: int) -> int:
+        """The highest revision of a generation of the peer that we have, 0 where none."""
+        heard = self.heard
+        return heard.revision if heard is not None and heard.session_id == session_id else 0
+
+    # As the owner of the agent's transactions
 
     def response_received(
         self, transaction: Transaction, response: Stun, source: Address, base: Base, now: float
     ) -> None:
-        """Pass a response on to the agent, as the owner of its transactions."""
+        """Pass a response on to the agent."""
         self.agent.response_received(transaction, response, source, base, now)
         self.session.generation_changed(self, now)
-
-    def offer_candidates(self, local: Sequence[LocalCandidate], complete: bool, now: float) -> bool:
-        """Take over what is known of our addresses; says whether that makes a new revision."""
-        for item in local:
-            self.agent.add_local(item, now)
-        if complete:
-            self.agent.end_local(now)
-        candidates = tuple(item.candidate for item in local)[:MAX_CANDIDATES]
-        changed = candidates != self.candidates or complete != self.ended
-        self.candidates, self.ended = candidates, complete
-        return changed
-
-    def take(self, credentials: Credentials, description: SessionDescription, now: float) -> bool:
-        """Work with what the peer says of one of its generations; says whether anything of it was new."""
-        new = description.session_id != self.partner
-        if new:
-            self.partner, self.peer_revision, self.peer_credentials = description.session_id, 0, credentials
-            self.agent.set_remote(credentials, now)
-            self.agent.peer_is_warren(now)
-        if description.revision <= self.peer_revision:
-            return new
-        self.peer_revision = description.revision
-        for candidate in description.candidates:
-            self.agent.add_remote(candidate, now)
-        if description.end_of_candidates:
-            self.agent.end_remote(now)
-        return True

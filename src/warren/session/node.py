@@ -112,6 +112,11 @@ class NodeMachine:
             self._drain(session)
         self._drain_gatherer(now)
 
+    def expect_server(self, name: str, now: float) -> None:
+        """A STUN server is being resolved: our candidates are not final before it has been asked."""
+        self._gatherer.expect_server(name)
+        self._drain_gatherer(now)
+
     def add_server(self, name: str, addresses: Sequence[Address], now: float) -> None:
         """A STUN server, resolved."""
         self._gatherer.add_server(name, addresses, now)
@@ -229,6 +234,7 @@ class NodeMachine:
             pacer=self._pacer,
             dice=self._dice,
             config=self._config,
+            describe_nat=lambda: self._gatherer.summary,
         )
         self._sessions[peer] = session
         session.update_local(self._gatherer.candidates, self._gatherer.complete, now)

@@ -5,8 +5,12 @@ ours that it answers. In the words of the rules: `bound` is x, `partner` is y, `
 """
 
 from enum import Enum, auto
+from typing import Final
 
-__all__ = ["Check", "Rules", "Verdict"]
+__all__ = ["PLAIN", "Check", "Rules", "Verdict"]
+
+PLAIN: Final = -1
+"""The partner that has no id of its own: a peer that does not know field 100."""
 
 
 class Verdict(Enum):
@@ -74,7 +78,7 @@ class Rules:
     def message(self, f: int, t: int, drawn: int) -> Verdict:
         """Rule 2; `drawn` is a number nobody had before, the offer's if one must be made."""
         if self.open and t == self.open and (self.wanted or f != self.partner):
-            self._bind(f)
+            self.bind(f)
             return Verdict.BIND
         if self.wanted:
             self.heard = f
@@ -100,13 +104,20 @@ class Rules:
         if own != self.open:
             return Check.SILENCE
         if f and f == self.heard:
-            self._bind(f)
+            self.bind(f)
             return Check.BIND
         return Check.KEEP if self.wanted else Check.SILENCE
 
     def bind(self, f: int) -> None:
-        """Bind the open generation to a partner without an id (a peer that does not know field 100)."""
-        self._bind(f)
+        """Bind the open generation to f; only it is ever bound, and it is not open any more (rule 3)."""
+        self.bound, self.partner = self.open, f
+        self.open, self.wanted, self.heard = 0, False, 0
+        self.connected = self.shown = False
+
+    def bind_plain(self) -> None:
+        """Bind the open generation to a peer that does not know field 100, and so will show no revision."""
+        self.bind(PLAIN)
+        self.shown = True
 
     def says(self) -> tuple[int, int] | None:
         """Rule 4: what is said by timer, (our generation, the peer's), or None where there is nothing."""
@@ -118,9 +129,3 @@ class Rules:
 
     def _open(self, drawn: int, *, wanted: bool) -> None:
         self.open, self.wanted, self.heard = drawn, wanted, 0
-
-    def _bind(self, f: int) -> None:
-        # Rule 3: only the open generation is ever bound, and what is bound is not open any more.
-        self.bound, self.partner = self.open, f
-        self.open, self.wanted, self.heard = 0, False, 0
-        self.connected = self.shown = False

@@ -1,0 +1,194 @@
+"""The peers of a simulated world: the real node, or one like cunīcu, and what can happen to a program."""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from random import Random
+from typing import Any, Protocol
+
+from tests.scenarios.cunicu_peer import CunicuPeer
+from tests.scenarios.plan import PeerPlan
+from warren import Config, Node, NotConnected, Session, StateChanged
+from warren.ice.transport import Address
+from warren.keys import PrivateKey, PublicKey
+from warren.session.outputs import PathChanged
+from warren.signaling.backend import CarrierBackend
+from warren.testing.host import SimHost
+from warren.testing.link import Link
+from warren.testing.signaling import SimCarrier, SimServer
+
+__all__ = ["Observer", "Peer", "payload"]
+
+
+class Observer(Protocol):
+    """Is told what the peers notice."""
+
+    def came_up(self, peer: "Peer") -> None:
+        """A new life of the peer has begun; it remembers nothing."""
+
+    def happened(self, peer: "Peer", session: Session, event: StateChanged | PathChanged) -> None:
+        """A session has told of something."""
+
+    def received(self, peer: "Peer", sender: PublicKey, data: bytes) -> None:
+        """A session has received a datagram."""
+
+    def noted(self, peer: "Peer", text: str) -> None:
+        """Something that only the log shows."""
+
+
+def payload(sender: PublicKey, recipient: PublicKey) -> bytes:
+    """Make what one peer sends to another, so that it can be told from everything else."""
+    return b"data " + sender.raw + recipient.raw
+
+
+class Peer:
+    """One peer: comes up, goes down, is told to do things; each time it comes up, all that it runs is new."""
+
+    def __init__(
+        self,
+        plan: PeerPlan,
+        key: PrivateKey,
+        host: SimHost,
+        server: SimServer,
+        stun: tuple[Address, ...],
+        dice: Random,
+        observer: Observer,
+    ) -> None:
+        self.plan = plan
+        self.key = key
+        self.host = host
+        self.partners: list[Peer] = []
+        self.signaling = Link()
+        """How its carrier hangs on the server."""
+        self.carrier: SimCarrier | None = None
+        self.node: Node | None = None
+        self.cunicu: CunicuPeer | None = None
+        self.sessions: dict[PublicKey, Session] = {}
+        """Those open now."""
+        self._server, self._stun, self._dice, self._observer = server, stun, dice, observer
+        self._stack = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def name(self) -> str:
+        """One letter."""
+        return self.plan.name
+
+    @property
+    def public(self) -> PublicKey:
+        """Its public key."""
+        return self.key.public
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs now."""
+        return self.carrier is not None
+
+    async def up(self) -> None:
+        """Begin a life without any memory."""
+        if self.is_up:
+            return
+        self.carrier = carrier = self._server.client(self.name, self.signaling)
+        backend = CarrierBackend(carrier, random_bytes=self._dice.randbytes, dice=self._dice)
+        self._observer.came_up(self)
+        await self._stack.enter_async_context(_Closing(backend))
+        if self.plan.cunicu:
+            self.cunicu = CunicuPeer(
+                self.key, self.partners[0].public, self.host, self._stun[0], backend, self._dice,
+                lambda text: self._observer.noted(self, text),
+            )  # fmt: skip
+            await self._stack.enter_async_context(self.cunicu)
+            return
+        urls = [f"stun:{host}:{port}" for host, port in self._stun]
+        self.node = Node(self.key, backend, config=Config(stun=urls), network=self.host, dice=self._dice)
+        await self._stack.enter_async_context(self.node)
+        if self.plan.listens:
+            self._spawn(self._answer_calls(self.node))
+        else:
+            for partner in self.partners:
+                self.open(partner)
+
+    async def down(self) -> None:
+        """End this life."""
+        if not self.is_up:
+            return
+        self.sessions = {}
+        node, self.node = self.node, None
+        await self._stack.aclose()
+        self._stack = AsyncExitStack()
+        self.cunicu = self.carrier = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        del node
+
+    def open(self, partner: "Peer") -> None:
+        """Open the session with a partner."""
+        if self.node is not None and partner.public not in self.sessions:
+            session = self.sessions[partner.public] = self.node.open(partner.public)
+            self._spawn(self._watch(session))
+            self._spawn(self._receive(session))
+
+    def close(self, partner: "Peer") -> None:
+        """Close the session with a partner."""
+        if (session := self.sessions.pop(partner.public, None)) is not None:
+            session.close()
+
+    def restart(self, partner: "Peer") -> None:
+        """Restart the session with a partner, as its user may at any time."""
+        if (session := self.sessions.get(partner.public)) is not None:
+            session.restart()
+        elif self.cunicu is not None:
+            self.cunicu.restart("by its user")
+
+    def connected_to(self, partner: "Peer") -> bool:
+        """Whether data can go to the partner."""
+        if self.cunicu is not None:
+            return self.cunicu.connected
+        session = self.sessions.get(partner.public)
+        return session is not None and session.path is not None
+
+    def send(self, partner: "Peer") -> bool:
+        """Send a datagram to the partner if there is a path."""
+        data = payload(self.public, partner.public)
+        if self.cunicu is not None:
+            return self.cunicu.send(data)
+        session = self.sessions.get(partner.public)
+        if session is None:
+            return False
+        try:
+            session.send(data)
+        except NotConnected:
+            return False
+        return True
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(work))
+
+    async def _answer_calls(self, node: Node) -> None:
+        allowed = {partner.public: partner for partner in self.partners}
+        async with node.calls(allowed) as calls:
+            async for caller in calls:
+                self.open(allowed[caller])
+
+    async def _watch(self, session: Session) -> None:
+        async for event in session.events():
+            self._observer.happened(self, session, event)
+
+    async def _receive(self, session: Session) -> None:
+        async for data in session:
+            self._observer.received(self, session.peer, data)
+
+
+class _Closing:
+    """Closes a backend on leaving."""
+
+    def __init__(self, backend: CarrierBackend) -> None:
+        self._backend = backend
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._backend.aclose()

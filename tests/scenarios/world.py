@@ -1,0 +1,348 @@
+"""One seed, one run: builds the world of a plan, lets it go wrong, lets it settle, looks at the end."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from itertools import combinations, permutations
+from random import Random
+from typing import Final
+
+from tests.scenarios.hostile import Attacker, HostileServer
+from tests.scenarios.peers import Peer
+from tests.scenarios.plan import PeerPlan, Plan, Trouble, draw, reachable
+from tests.scenarios.properties import Violation, Watch
+from warren.ice.transport import Address
+from warren.keys import PrivateKey
+from warren.testing.clock import VirtualLoop, run
+from warren.testing.host import StunServer
+from warren.testing.link import Link
+from warren.testing.nat import NatKind
+from warren.testing.network import Packet, Realm, SimNetwork, SimRouter
+
+__all__ = ["Outcome", "play"]
+
+SETTLING: Final = 400.0
+"""How long after the trouble it may take until everything is as it should be."""
+
+HOLDING: Final = 6.0
+"""How long that must hold then."""
+
+DRAINING: Final = 40.0
+"""How long what is on its way may still take to arrive when everything is closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a seed."""
+
+    plan: Plan
+    violation: Violation | None
+    digest: str
+    """Sums up every packet, envelope and event."""
+    settled: float | None
+    """Seconds from the end of trouble until all was well."""
+    packets: int
+    log: tuple[str, ...]
+
+
+def play(seed: int, *, verbose: bool = False, plan: Plan | None = None) -> Outcome:
+    """Run one seed to its end; nothing but the seed (or the plan) decides what happens."""
+    loop = VirtualLoop()
+    world = World(plan or draw(seed), loop, verbose)
+    logger = logging.getLogger()
+    logger.addHandler(world.watch)
+    violation: Violation | None = None
+    try:
+        run(world.live(), loop=loop)
+    except Violation as error:
+        violation = error
+    finally:
+        logger.removeHandler(world.watch)
+    return Outcome(
+        plan=world.plan,
+        violation=violation,
+        digest=world.network.digest,
+        settled=world.settled,
+        packets=sum(world.network.fates.values()),
+        log=tuple(world.watch.log),
+    )
+
+
+class World:
+    """Everything of one run."""
+
+    def __init__(self, plan: Plan, loop: VirtualLoop, verbose: bool) -> None:
+        self.plan = plan
+        self.loop = loop
+        self.dice = dice = Random(f"world {plan.seed}")
+        self.network = SimNetwork(loop, dice)
+        self.server = HostileServer(loop, dice, plan.tricks)
+        self.settled: float | None = None
+        self.routers: dict[str, SimRouter] = {}
+        self.stun: list[StunServer] = []
+        self.watch = Watch(plan, loop, ("203.0.113.66", "203.0.113.67"))
+        self.watch.verbose = verbose
+        self.watch.note = self.network.note
+        self.attacker: Attacker | None = None
+        servers = [self._stun_server(number) for number in range(plan.servers)]
+        self.peers = [self._peer(one, tuple(servers)) for one in plan.peers]
+        for peer in self.peers:
+            peer.partners = [other for other in self.peers if other is not peer]
+        self._observe()
+
+    def _stun_server(self, number: int) -> Address:
+        address = f"203.0.113.{number + 3}"
+        host = self.network.host(f"stun{number}", address, f"2001:db8::{number + 3}")
+        self.stun.append(StunServer(host, address))
+        return address, 3478
+
+    def _peer(self, plan: PeerPlan, servers: tuple[Address, ...]) -> Peer:
+        index = "abc".index(plan.name) + 1
+        host = self.network.host(plan.name, link=Link(delay=plan.delay))
+        if plan.nat is NatKind.PUBLIC:
+            host.attach(f"203.0.113.{100 + index}")
+        else:
+            host.attach(f"192.168.0.{10 + index}", self._router(plan).inside)
+        if plan.ipv6:
+            host.attach(f"2001:db8::{100 + index}")
+        key = PrivateKey(self.dice.randbytes(32))
+        peer = Peer(plan, key, host, self.server, servers, self.dice, self.watch)
+        peer.signaling = Link(delay=self.plan.signaling_delay / 2)
+        return peer
+
+    def _router(self, plan: PeerPlan) -> SimRouter:
+        if plan.lan not in self.routers:
+            number = len(self.routers) + 1
+            timeout, hairpin = self.plan.mapping_timeout, self.plan.hairpin
+            outer: Realm | None = None
+            address = f"198.51.100.{number}"
+            if plan.chain:
+                kind = self.dice.choice((NatKind.FULL_CONE, plan.nat))
+                cgn = self.network.router(f"cgn {plan.lan}", kind, address, timeout=timeout, hairpin=hairpin)
+                outer = cgn.inside
+                address = f"100.64.0.{number}"
+            self.routers[plan.lan] = self.network.router(
+                f"router {plan.lan}", plan.nat, address, outer=outer,
+                timeout=timeout, hairpin=hairpin,
+                preserve_ports=self.plan.preserve_ports,
+            )  # fmt: skip
+        return self.routers[plan.lan]
+
+    def _observe(self) -> None:
+        self.network.watch = self.watch.packet
+        self.server.published = self.watch.published
+        self.server.delivered = self.watch.delivered
+        if self.plan.attacker:
+            host = self.network.host("attacker", "203.0.113.66", "203.0.113.67")
+            attacker = self.attacker = Attacker(self.network, host, "203.0.113.66", "203.0.113.67", self.dice)
+
+            def watch(packet: Packet) -> None:
+                attacker.packet_seen(packet)
+                self.watch.packet(packet)
+
+            self.network.watch = watch
+
+    # Life
+
+    async def live(self) -> None:
+        """Run everything; raises the first violation."""
+        self.loop.set_exception_handler(self.watch.loop_trouble)
+        self.loop.before_jump = lambda: self.watch.step(self.peers)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._trouble())
+                for peer in self.peers:
+                    group.create_task(self._start(peer))
+            self._calm_down()
+            await self._settle()
+            await self._hold()
+            self.watch.look_at_tables(self.peers)
+        except* Violation as error:
+            raise error.exceptions[0] from None
+        finally:
+            self.watch.closing = True
+            self.server.stop()
+            if self.attacker is not None:
+                self.attacker.stop()
+            for peer in self.peers:
+                await peer.down()
+        await self._end()
+
+    async def _start(self, peer: Peer) -> None:
+        await asyncio.sleep(peer.plan.start)
+        await peer.up()
+
+    # Trouble
+
+    async def _trouble(self) -> None:
+        plan = self.plan
+        for peer in self.peers:
+            peer.host.link = replace(plan.link, delay=peer.plan.delay)
+            peer.signaling = replace(plan.signaling, delay=plan.signaling_delay / 2)
+        if not plan.calm_network:
+            self.watch.excuse(*self.peers, until=plan.span)
+            for peer in self.peers:
+                self.watch.excuse(peer, until=plan.span)
+        async with asyncio.TaskGroup() as group:
+            for trouble in plan.troubles:
+                group.create_task(self._suffer(trouble))
+            group.create_task(asyncio.sleep(plan.span))
+
+    async def _suffer(self, trouble: Trouble) -> None:
+        await asyncio.sleep(trouble.at)
+        who, other = self.peers[trouble.who], self.peers[trouble.other]
+        self.watch.tell(f"trouble: {trouble.kind} {who.name} {other.name} for {trouble.duration:.2f} s")
+        await getattr(self, f"_{trouble.kind.replace('-', '_')}")(who, other, trouble.duration)
+
+    async def _cut(self, who: Peer, other: Peer, duration: float) -> None:
+        self.network.cut(who.host, other.host)
+        await asyncio.sleep(duration)
+        self.network.mend(who.host, other.host)
+
+    async def _rebind(self, who: Peer, other: Peer, duration: float) -> None:
+        if (router := self.routers.get(who.plan.lan)) is not None:
+            router.rebind()
+
+    async def _readdress(self, who: Peer, other: Peer, duration: float) -> None:
+        if (router := self.routers.get(who.plan.lan)) is not None and not who.plan.chain:
+            router.rebind(f"198.51.100.{200 + int(self.dice.random() * 50)}")
+
+    async def _stun_silent(self, who: Peer, other: Peer, duration: float) -> None:
+        server = self.stun[int(self.dice.random() * len(self.stun))]
+        server.silent = True
+        await asyncio.sleep(duration)
+        server.silent = False
+
+    async def _server_restart(self, who: Peer, other: Peer, duration: float) -> None:
+        self.server.restart(duration)
+
+    async def _client_cut(self, who: Peer, other: Peer, duration: float) -> None:
+        if (carrier := who.carrier) is not None:
+            carrier.cut = True
+            await asyncio.sleep(duration)
+            carrier.cut = False
+
+    async def _deaf(self, who: Peer, other: Peer, duration: float) -> None:
+        if who.carrier is not None:
+            self.server.go_deaf(who.carrier)
+
+    async def _memory_loss(self, who: Peer, other: Peer, duration: float) -> None:
+        self.watch.excuse(who)
+        await who.down()
+        await who.up()
+
+    async def _crash(self, who: Peer, other: Peer, duration: float) -> None:
+        self.watch.excuse(who, until=self.loop.time() + duration)
+        await who.down()
+        await asyncio.sleep(duration)
+        await who.up()
+
+    async def _both_crash(self, who: Peer, other: Peer, duration: float) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._crash(who, other, duration))
+            group.create_task(self._crash(other, who, duration * self.dice.random()))
+
+    async def _session_restart(self, who: Peer, other: Peer, duration: float) -> None:
+        if who.plan.cunicu or other.plan.cunicu:
+            self.watch.excuse(who, other)  # A restarting cunīcu has no path until it is connected again.
+        who.restart(other)
+
+    async def _both_restart(self, who: Peer, other: Peer, duration: float) -> None:
+        await self._session_restart(who, other, duration)
+        await asyncio.sleep(duration * self.dice.random())
+        await self._session_restart(other, who, duration)
+
+    async def _reopen(self, who: Peer, other: Peer, duration: float) -> None:
+        self.watch.excuse(who, other, until=self.loop.time() + duration)
+        who.close(other)
+        await asyncio.sleep(duration)
+        if not who.plan.listens:
+            who.open(other)
+
+    async def _leap(self, who: Peer, other: Peer, duration: float) -> None:
+        self.loop.leap(duration)
+
+    # The end
+
+    def _calm_down(self) -> None:
+        self.watch.tell("the trouble is over")
+        self.server.relent()
+        for peer in self.peers:
+            peer.host.link = Link(delay=peer.plan.delay)
+            peer.signaling = Link(delay=self.plan.signaling_delay / 2)
+            if peer.carrier is not None:
+                peer.carrier.link = peer.signaling
+
+    async def _settle(self) -> None:
+        """Wait until all is as it should be, at most so long."""
+        began = self.loop.time()
+        while problems := self._problems(began):
+            if self.loop.time() - began > SETTLING:
+                raise Violation("end", f"{SETTLING:.0f} s after the trouble: {'; '.join(problems)}")
+            await asyncio.sleep(0.5)
+        self.settled = self.loop.time() - began
+
+    def _problems(self, began: float) -> list[str]:
+        """Say what is not yet as it should be."""
+        problems = []
+        for one, other in combinations(self.peers, 2):
+            if not one.is_up or not other.is_up:
+                problems.append(f"{one.name} or {other.name} is down")
+            elif reachable(self.plan, one.plan, other.plan):
+                problems.extend(self._not_connected(one, other))
+            else:
+                problems.extend(self._not_failed(one, other, began))
+        return problems
+
+    def _not_connected(self, one: Peer, other: Peer) -> list[str]:
+        problems = []
+        for peer, partner in ((one, other), (other, one)):
+            if not peer.connected_to(partner):
+                session = peer.sessions.get(partner.public)
+                state = session.state.name if session else "no session"
+                problems.append(f"{peer.name} is not connected to {partner.name}: {state}")
+            elif not self.watch.data_came(peer, partner):
+                problems.append(f"nothing of {peer.name} comes to {partner.name}")
+            peer.send(partner)
+        return problems
+
+    def _not_failed(self, one: Peer, other: Peer, began: float) -> list[str]:
+        problems = []
+        for peer, partner in ((one, other), (other, one)):
+            failed, reason = self.watch.failures.get((peer.public, partner.public), (-1.0, ""))
+            if failed < began:
+                problems.append(f"{peer.name} has not told why there is no way to {partner.name}")
+            elif "NAT" not in reason and "none was answered" not in reason:
+                problems.append(f"{peer.name} failed with a reason that does not help: {reason}")
+        return problems
+
+    async def _hold(self) -> None:
+        """What is well stays so, data flows both ways, and hardly anything else."""
+        self.watch.tell("all is well")
+        pairs = [
+            pair for pair in permutations(self.peers, 2)
+            if reachable(self.plan, pair[0].plan, pair[1].plan)
+        ]  # fmt: skip
+        self.watch.begin_holding(self.peers)
+        for _ in range(3):
+            await asyncio.sleep(HOLDING / 3)
+            for one, other in pairs:
+                if not one.send(other):
+                    raise Violation("end", f"{one.name} cannot send to {other.name} any more")
+        await asyncio.sleep(1.0)
+        self.watch.end_holding(pairs)
+
+    async def _end(self) -> None:
+        """Nothing is left: no task, no timer, no socket, no subscription."""
+        await asyncio.sleep(DRAINING)
+        tasks = [task for task in self.loop.tasks() if task is not asyncio.current_task()]
+        timers = self.loop.timers()
+        sockets = [local for peer in self.peers for local in peer.host.sockets]
+        subscriptions = self.server.all_subscriptions()
+        for name, left in (
+            ("tasks", tasks), ("timers", timers), ("sockets", sockets), ("subscriptions", subscriptions),
+        ):  # fmt: skip
+            if left:
+                raise Violation("nothing left", f"{len(left)} {name} after closing: {left[:3]}")
+        if self.watch.broken:
+            raise self.watch.broken[0]
