@@ -153,7 +153,8 @@ class Attacker:
             damaged = data[:at] + bytes([data[at] ^ 1 << int(dice.random() * 8)]) + data[at + 1 :]
             if stun.is_stun(data) and stun.is_stun(damaged):
                 self._network.forge(self._host, packet.source, destination, damaged)
-        elif kind == 2:
+        elif kind == 2 and stun.is_stun(data):
+            # Not data: from an address that a repeated check has proved it would be taken (security.md).
             self._socket.send(data, destination)
         elif kind == 3 and stun.is_stun(data):
             self._network.forge(self._host, packet.source, destination, data)

@@ -149,7 +149,8 @@ class _Drawing:
             signaling_delay=dice.choice((0.005, 0.05, 0.2)),
             signaling=self.signaling() if signaling else CLEAN,
             tricks=tuple(trick for trick in TRICKS if self.chance(0.3))
-            if signaling and self.chance(0.6)
+            # cunīcu believes whatever is repeated: no behaviour of ours keeps it connected then.
+            if signaling and not cunicu and self.chance(0.6)
             else (),
             attacker=troubled and self.chance(0.3),
             troubles=self.troubles(kinds, len(peers), span),

@@ -27,7 +27,7 @@ SETTLING: Final = 400.0
 HOLDING: Final = 6.0
 """How long that must hold then."""
 
-DRAINING: Final = 40.0
+DRAINING: Final = 70.0
 """How long what is on its way may still take to arrive when everything is closed."""
 
 
@@ -275,6 +275,9 @@ class World:
 
     async def _settle(self) -> None:
         """Wait until all is as it should be, at most so long."""
+        if any(peer.plan.cunicu for peer in self.peers):
+            # cunīcu begins anew for every envelope that comes late; only then can anything settle.
+            await asyncio.sleep(self.plan.signaling.hold)
         began = self.loop.time()
         while problems := self._problems(began):
             if self.loop.time() - began > SETTLING:
