@@ -68,6 +68,7 @@ class Peer:
         self._server, self._stun, self._dice, self._observer = server, stun, dice, observer
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
+        self._changing = asyncio.Lock()  # One trouble may take it down while another brings it up.
 
     @property
     def name(self) -> str:
@@ -86,8 +87,11 @@ class Peer:
 
     async def up(self) -> None:
         """Begin a life without any memory."""
-        if self.is_up:
-            return
+        async with self._changing:
+            if not self.is_up:
+                await self._come_up()
+
+    async def _come_up(self) -> None:
         self.carrier = carrier = self._server.client(self.name, self.signaling)
         backend = CarrierBackend(carrier, random_bytes=self._dice.randbytes, dice=self._dice)
         self._observer.came_up(self)
@@ -110,8 +114,11 @@ class Peer:
 
     async def down(self) -> None:
         """End this life."""
-        if not self.is_up:
-            return
+        async with self._changing:
+            if self.is_up:
+                await self._go_down()
+
+    async def _go_down(self) -> None:
         self.sessions = {}
         node, self.node = self.node, None
         await self._stack.aclose()

@@ -151,7 +151,9 @@ class Watch(logging.Handler):
         self.tell(f"{peer.name} comes up")
 
     def noted(self, peer: Peer, text: str) -> None:
-        """Something for the log."""
+        """Something for the log; cunīcu beginning anew of its own accord disturbs its sessions."""
+        if text.startswith("restarts"):
+            self.excuse(peer)
         self.tell(f"{peer.name}: {text}")
 
     def happened(self, peer: Peer, session: Session, event: StateChanged | PathChanged) -> None:
