@@ -10,7 +10,7 @@ from tests.signaling.virtual import on_virtual_time
 from warren.envelope import Envelope
 from warren.errors import SignalingError
 from warren.signaling.carrier import Gap, Identity
-from warren.signaling.subscription import GAP, Subscription, Timing
+from warren.signaling.subscription import GAP, NUDGED, Subscription, Timing
 
 LIVE = (True, "subscribed")
 SOON = 0.01
@@ -344,15 +344,23 @@ async def test_nudge_gives_up_an_attempt_that_hangs_and_tries_anew_without_a_wor
 
 
 @on_virtual_time
-async def test_nudge_probes_a_live_stream_at_once() -> None:
+async def test_nudge_leaves_a_live_stream_and_enters_anew_at_once() -> None:
     async with Stage() as stage:
-        stage.subscription.nudge()
-        await asyncio.sleep(SOON)
-        assert len(stage.carrier.published) == 1
         stage.carrier.deaf = True
         stage.subscription.nudge()
-        await asyncio.sleep(11.0)
-        assert [live for live, _ in stage.told] == [True, False, True]
+        await asyncio.sleep(SOON)
+        assert stage.told == [LIVE, (False, NUDGED), LIVE]
+        assert len(stage.carrier.streams) == 1
+
+
+@on_virtual_time
+async def test_nudge_in_the_midst_of_a_probe_does_not_wait_for_its_answer() -> None:
+    async with Stage() as stage:
+        stage.carrier.deaf = True
+        await asyncio.sleep(65.0)
+        stage.subscription.nudge()
+        await asyncio.sleep(SOON)
+        assert stage.told == [LIVE, (False, NUDGED), LIVE]
 
 
 @on_virtual_time

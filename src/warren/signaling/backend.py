@@ -108,7 +108,7 @@ class Backend(Protocol):
         ...
 
     def nudge(self) -> None:
-        """Reconnect or probe at once, since the network may have changed."""
+        """Subscribe anew at once, since the network has changed."""
         ...
 
     async def aclose(self) -> None:
@@ -237,7 +237,7 @@ class CarrierBackend:
         return unwatch
 
     def nudge(self) -> None:
-        """Reconnect or probe all subscriptions at once."""
+        """Subscribe anew at once."""
         for own in self._owns.values():
             for subscription in own.subscriptions:
                 subscription.nudge()

@@ -12,10 +12,12 @@ from warren.errors import WarrenError
 from warren.sansio import Dice
 from warren.signaling.carrier import Carrier, Gap, Identity, Received
 
-__all__ = ["GAP", "Subscription", "Timing"]
+__all__ = ["GAP", "NUDGED", "Subscription", "Timing"]
 
 GAP: Final = "gap"
 """The reason told when a live subscription may have missed envelopes."""
+
+NUDGED: Final = "subscribing anew, for the network has changed"
 
 GAP_INTERVAL = 1.0
 STEADY = 1.0
@@ -82,7 +84,7 @@ class Subscription:
         self._heard_at = 0.0
         self._heard = asyncio.Event()
         self._nudged = asyncio.Event()
-        self._entering: asyncio.Timeout | None = None
+        self._limit: asyncio.Timeout | None = None
         self._probe_nonce = b""
         self._gap_due = 0.0
         self._gap_timer: asyncio.TimerHandle | None = None
@@ -98,10 +100,15 @@ class Subscription:
         return self._reason
 
     def nudge(self) -> None:
-        """Act at once, since the network may have changed: probe if live, otherwise try to enter now."""
+        """Enter anew at once: what the carrier stands on may be gone with the network that it went through.
+
+        A probe would tell whether it is, but only after a time in which nobody could reach us.
+        """
         self._nudged.set()
-        if self._entering is not None and not self._entering.expired():
-            self._entering.reschedule(asyncio.get_running_loop().time())
+        if self._live_since is not None:
+            self._reason = NUDGED
+        if self._limit is not None and not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time())
 
     async def run(self) -> None:
         """Stay subscribed until cancelled."""
@@ -123,10 +130,9 @@ class Subscription:
 
     async def _stay(self) -> str:
         """Be subscribed once, from entering to leaving; return why it is over, in words."""
-        limit = self._entering = asyncio.timeout(self._timing.enter)
+        limit = self._limit = asyncio.timeout(self._timing.enter)
         try:
             async with limit, self._carrier.subscribe(self._identity) as stream:
-                self._entering = None
                 limit.reschedule(None)
                 self._became_live()
                 async with self._probing(limit):
@@ -143,7 +149,7 @@ class Subscription:
                 return self._why_expired()
             return str(error) if isinstance(error, WarrenError) else f"{type(error).__name__}: {error}"
         finally:
-            self._entering = None
+            self._limit = None
 
     def _why_expired(self) -> str:
         if self._live_since is None:
@@ -160,13 +166,13 @@ class Subscription:
             await asyncio.gather(watch, return_exceptions=True)
 
     async def _watch(self, limit: asyncio.Timeout) -> None:
-        """Probe a stream that is quiet, or when nudged; make `limit` end one that is deaf."""
+        """Probe a stream that is quiet; make `limit` end one that is deaf."""
         loop = asyncio.get_running_loop()
         while True:
             wait = self._heard_at + self._timing.quiet - loop.time()
-            if wait > 0 and not await self._nudged_within(wait):
+            if wait > 0:
+                await asyncio.sleep(wait)
                 continue
-            self._nudged.clear()
             if trouble := await self._probe():
                 self._reason = trouble
                 limit.reschedule(loop.time())
