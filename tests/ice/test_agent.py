@@ -16,7 +16,16 @@ from tests.ice.link import (
     public,
 )
 from warren.ice import stun
-from warren.ice.outputs import AgentOutput, PairFormed, PairSelected, Settled, SourceProved, Suspected
+from warren.ice.outputs import (
+    AgentOutput,
+    ChecksFailed,
+    PairFormed,
+    PairSelected,
+    Settled,
+    SourceProved,
+    Suspected,
+)
+from warren.ice.timing import PATIENCE
 from warren.ice.transport import Address, Base, Route, Transmit
 from warren.messages import Credentials
 
@@ -327,13 +336,25 @@ def test_other_credentials_take_the_path_away() -> None:
     assert (agent.route, agent.selected, agent.valid, agent.authenticated) == (None, None, False, False)
 
 
-def test_with_other_credentials_a_first_pair_is_told_again() -> None:
+def test_other_credentials_renew_no_patience() -> None:
     peer = alone()
     describe(peer)
     peer.agent.outputs()
-    peer.agent.set_remote(Credentials("restarted", "y" * 24), 1.0)
-    peer.agent.add_remote(candidate(HOST, *SOURCE), 1.0)
-    assert PairFormed() in peer.agent.outputs()
+    peer.agent.set_remote(Credentials("restarted", "y" * 24), 30.0)
+    peer.agent.add_remote(candidate(HOST, *SOURCE), 30.0)
+    assert PairFormed() not in peer.agent.outputs()
+    peer.agent.tick(PATIENCE)
+    assert any(isinstance(output, ChecksFailed) for output in peer.agent.outputs())
+
+
+def test_after_a_path_was_found_other_credentials_get_patience_of_their_own() -> None:
+    world = together().introduce().run(1.0)
+    world.a.agent.set_remote(Credentials("restarted", "y" * 24), 50.0)
+    world.a.agent.add_remote(candidate(HOST, *SOURCE), 50.0)
+    world.a.agent.tick(50.0 + PATIENCE - 1.0)
+    assert not any(isinstance(output, ChecksFailed) for output in world.a.agent.outputs())
+    world.a.agent.tick(50.0 + PATIENCE)
+    assert any(isinstance(output, ChecksFailed) for output in world.a.agent.outputs())
 
 
 def test_other_credentials_renew_no_budget() -> None:

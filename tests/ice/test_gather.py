@@ -423,6 +423,35 @@ def test_silent_server_is_asked_again_and_heard_when_it_is_back() -> None:
     assert world.gatherer.report[0].error is None
 
 
+def test_servers_are_asked_anew_where_what_they_said_may_be_out_of_date() -> None:
+    world = lab(HOME)
+    world.answer(HOME, ONE, PUBLIC)
+    world.now = 5.0
+    world.gatherer.refresh(world.now)
+    (asked,) = world.drain()
+    assert (asked.base, asked.destination) == (HOME, ONE)
+    world.answer(HOME, ONE, PUBLIC_OTHER)
+    assert [candidate.transport for candidate in world.reflexive] == [PUBLIC_OTHER]
+
+
+def test_asking_anew_ends_a_round_that_is_under_way() -> None:
+    world = lab(HOME)
+    before = world.last_packet(HOME, ONE).data
+    world.now = 1.5
+    world.gatherer.refresh(world.now)
+    (asked,) = world.drain()
+    assert asked.data != before
+    assert len(world.transactions) == 1
+
+
+def test_server_that_was_asked_just_now_is_not_asked_anew() -> None:
+    world = lab(HOME)
+    world.answer(HOME, ONE, PUBLIC)
+    world.now = 0.9
+    world.gatherer.refresh(world.now)
+    assert world.drain() == []
+
+
 def test_refresh_does_not_take_back_that_gathering_is_complete() -> None:
     world = lab()
     world.gatherer.needed(True, 0.0)

@@ -58,6 +58,10 @@ class Peer:
         self.key = key
         self.host = host
         self.partners: list[Peer] = []
+        self.address = ""
+        """Its IPv4 address now."""
+        self.moving = asyncio.Lock()
+        """Held while it is between two addresses."""
         self.signaling = Link()
         """How its carrier hangs on the server."""
         self.carrier: SimCarrier | None = None
@@ -87,7 +91,7 @@ class Peer:
 
     async def up(self) -> None:
         """Begin a life without any memory."""
-        async with self._changing:
+        async with self.moving, self._changing:  # Without an address a node does not start.
             if not self.is_up:
                 await self._come_up()
 

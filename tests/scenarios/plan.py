@@ -11,11 +11,11 @@ from warren.testing.nat import NatKind, direct_path_possible
 __all__ = ["PeerPlan", "Plan", "Trouble", "TroubleKind", "draw", "reachable"]
 
 TroubleKind = Literal[
-    "cut", "rebind", "readdress", "stun-silent", "server-restart", "client-cut", "deaf",
+    "cut", "rebind", "readdress", "stun-silent", "move", "uplink", "server-restart", "client-cut", "deaf",
     "memory-loss", "crash", "both-crash", "session-restart", "both-restart", "reopen", "leap",
 ]  # fmt: skip
 
-NETWORK: Final = ("cut", "rebind", "readdress", "stun-silent")
+NETWORK: Final = ("cut", "rebind", "readdress", "stun-silent", "move", "uplink")
 SIGNALING: Final = ("server-restart", "client-cut", "deaf")
 PEERS: Final = ("memory-loss", "crash", "both-crash", "session-restart", "both-restart", "reopen", "leap")
 CLEAN: Final = Link()

@@ -100,14 +100,16 @@ class World:
         index = "abc".index(plan.name) + 1
         host = self.network.host(plan.name, link=Link(delay=plan.delay))
         if plan.nat is NatKind.PUBLIC:
-            host.attach(f"203.0.113.{100 + index}")
+            address, realm = f"203.0.113.{100 + index}", self.network.internet
         else:
-            host.attach(f"192.168.0.{10 + index}", self._router(plan).inside)
+            address, realm = f"192.168.0.{10 + index}", self._router(plan).inside
+        host.attach(address, realm)
         if plan.ipv6:
             host.attach(f"2001:db8::{100 + index}")
         key = PrivateKey(self.dice.randbytes(32))
         peer = Peer(plan, key, host, self.server, servers, self.dice, self.watch)
         peer.signaling = Link(delay=self.plan.signaling_delay / 2)
+        peer.address = address
         return peer
 
     def _router(self, plan: PeerPlan) -> SimRouter:
@@ -205,7 +207,39 @@ class World:
 
     async def _readdress(self, who: Peer, other: Peer, duration: float) -> None:
         if (router := self.routers.get(who.plan.lan)) is not None and not who.plan.chain:
-            router.rebind(f"198.51.100.{200 + int(self.dice.random() * 50)}")
+            router.rebind(self._free_address(router.nat.address, router.outer))
+
+    async def _move(self, who: Peer, other: Peer, duration: float) -> None:
+        """Get another address in the same network."""
+        await self._change_address(who, None, duration)
+
+    async def _uplink(self, who: Peer, other: Peer, duration: float) -> None:
+        """Come to another network, with a NAT of the same kind."""
+        alone = sum(peer.plan.lan == who.plan.lan for peer in self.peers) == 1
+        if who.plan.nat is NatKind.PUBLIC or who.plan.chain or not alone:
+            return
+        number = 50 + len(self.network.internet.members)
+        router = self.network.router(
+            f"router {number}", who.plan.nat, f"198.51.100.{number}",
+            timeout=self.plan.mapping_timeout, hairpin=self.plan.hairpin,
+            preserve_ports=self.plan.preserve_ports,
+        )  # fmt: skip
+        self.routers[who.plan.lan] = router
+        await self._change_address(who, router.inside, duration)
+
+    async def _change_address(self, who: Peer, realm: Realm | None, duration: float) -> None:
+        async with who.moving:
+            realm = realm or who.host.realms[who.address]
+            who.host.detach(who.address)
+            await asyncio.sleep(duration)
+            who.address = self._free_address(who.address, realm)
+            who.host.attach(who.address, realm)
+
+    def _free_address(self, before: str, realm: Realm) -> str:
+        prefix = before.rpartition(".")[0]
+        return next(
+            address for last in range(120, 250) if (address := f"{prefix}.{last}") not in realm.members
+        )
 
     async def _stun_silent(self, who: Peer, other: Peer, duration: float) -> None:
         server = self.stun[int(self.dice.random() * len(self.stun))]
@@ -261,6 +295,8 @@ class World:
 
     async def _leap(self, who: Peer, other: Peer, duration: float) -> None:
         self.loop.leap(duration)
+        for peer in self.peers:
+            peer.host.wake(duration)
 
     # The end
 

@@ -296,7 +296,7 @@ async def test_watcher_that_raises_hurts_no_other(caplog: pytest.LogCaptureFixtu
 
 @on_virtual_time
 async def test_nudge_reaches_every_subscription() -> None:
-    async with scripted() as (backend, carrier):
+    async with scripted() as (backend, _):
         await backend.subscribe(TO_BOB, Ear())
         await backend.subscribe(ANYONE_TO_BOB, Ear())
         told: list[SubscriptionChanged] = []

@@ -3,20 +3,30 @@
 import asyncio
 import ipaddress
 import socket
+import struct
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from typing import Protocol
+from typing import Final, Protocol
 
 import ifaddr
 
 from warren.aio.udp import open_udp_socket
+from warren.aio.watch import watch_clock, watch_links
 from warren.ice.transport import Address
 from warren.session.config import Config
+
+if sys.platform == "linux":
+    import fcntl
 
 __all__ = ["InterfaceAddress", "Network", "SystemNetwork", "UdpSocket", "usable_addresses"]
 
 Received = Callable[[bytes, Address], None]
+
+# include/uapi/linux/sockios.h, if.h
+_SIOCGIFFLAGS: Final = 0x8913
+_IFF_RUNNING: Final = 0x40
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,8 @@ class InterfaceAddress:
 
     interface: str
     address: str
+    running: bool = True
+    """Whether its link carries anything now."""
 
 
 class UdpSocket(Protocol):
@@ -49,6 +61,17 @@ class Network(Protocol):
 
     def interfaces(self) -> Sequence[InterfaceAddress]:
         """List the addresses of all interfaces that are up, in the system's order of preference."""
+        ...
+
+    def sources(self) -> Sequence[str]:
+        """Say which of our addresses packets to the internet would leave from; another one is another way."""
+        ...
+
+    def watch(self, changed: Callable[[], None], slept: Callable[[float], None]) -> Callable[[], None]:
+        """Call `changed` when addresses, links or routes may have changed, `slept(seconds)` after a sleep.
+
+        The returned function ends it.
+        """
         ...
 
     async def open_udp(self, address: str, port: int, received: Received) -> UdpSocket:
@@ -77,8 +100,23 @@ class SystemNetwork:
         for adapter in ifaddr.get_adapters():
             for ip in adapter.ips:
                 address = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
-                found.append(InterfaceAddress(adapter.name, address))
+                found.append(InterfaceAddress(adapter.name, address, _is_running(adapter.name)))
         return found
+
+    def sources(self) -> Sequence[str]:
+        """Ask the routing table, by sockets that send nothing."""
+        return [source for family, far in _FAR if (source := _source_towards(family, far)) is not None]
+
+    def watch(self, changed: Callable[[], None], slept: Callable[[float], None]) -> Callable[[], None]:
+        """Watch links and clocks in the running loop."""
+        loop = asyncio.get_running_loop()
+        ends = (watch_links(loop, changed), watch_clock(loop, slept))
+
+        def unwatch() -> None:
+            for end in ends:
+                end()
+
+        return unwatch
 
     async def open_udp(self, address: str, port: int, received: Received) -> UdpSocket:
         """Bind a non-blocking socket and watch it in the running loop."""
@@ -88,6 +126,32 @@ class SystemNetwork:
         """Ask the system's resolver, off the loop's thread."""
         infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         return list(dict.fromkeys((str(info[4][0]), int(info[4][1])) for info in infos))
+
+
+# For documentation (RFC 5737, RFC 3849): nothing is sent there, and only the default route leads there.
+_FAR: Final = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
+
+
+def _source_towards(family: socket.AddressFamily, far: str) -> str | None:
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.connect((far, 9))
+            return str(sock.getsockname()[0])
+    except OSError:
+        return None
+
+
+def _is_running(interface: str) -> bool:
+    """Whether the link is up and has a carrier, as far as this system tells (netdevice(7))."""
+    if sys.platform != "linux":
+        return True
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            request = struct.pack("16s16x", interface.encode()[:15])
+            (flags,) = struct.unpack("16xH14x", fcntl.ioctl(sock, _SIOCGIFFLAGS, request))
+    except OSError:
+        return True
+    return bool(flags & _IFF_RUNNING)
 
 
 def usable_addresses(

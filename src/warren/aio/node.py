@@ -1,7 +1,6 @@
 """Node: one key, its sockets, its signaling and all its sessions, on the event loop."""
 
 import asyncio
-import errno
 import logging
 import random
 from collections import Counter
@@ -10,9 +9,10 @@ from functools import partial
 from typing import Any, Self, assert_never
 
 from warren import signaling
+from warren.aio.bases import Bases
 from warren.aio.calls import Allow, Calls
 from warren.aio.driver import Driver
-from warren.aio.network import InterfaceAddress, Network, SystemNetwork, UdpSocket, usable_addresses
+from warren.aio.network import InterfaceAddress, Network, SystemNetwork
 from warren.aio.session import Session
 from warren.backoff import Backoff
 from warren.errors import ConfigurationError, SignalingError
@@ -31,6 +31,7 @@ __all__ = ["Node"]
 
 PUBLISH_TIMEOUT = 10.0
 MAX_PUBLISHING = 1024
+SETTLE = 0.05
 RESOLVE_AGAIN = Backoff(first=1.0, factor=2.0, limit=60.0, jitter=0.2)
 
 logger = logging.getLogger("warren")
@@ -66,17 +67,23 @@ class Node:
         self._dice: Dice = dice or random.SystemRandom()
         self._stun = _stun_urls(self._config)
         self._machine = NodeMachine(ours=key.public, dice=self._dice, config=self._config)
-        self._sockets: dict[Base, UdpSocket] = {}
+        self._sockets = Bases(
+            self._network,
+            self._config,
+            received=self._datagram_received,
+            opened=lambda base: self._machine.add_base(base, self._loop.time()),
+            closed=lambda base: self._machine.remove_base(base, self._loop.time()),
+        )
         self._sessions: dict[SessionMachine, Session] = {}
         self._calls: Calls | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._publishing = 0
         self._signaling_trouble: dict[str, str] = {}
-        self._unwatch: Callable[[], None] | None = None
+        self._unwatch: list[Callable[[], None]] = []
+        self._network_event = asyncio.Event()
+        self._slept = 0.0
         self._backend: Backend | None = None
         self._entered = False
-        self.left_out: list[tuple[InterfaceAddress, str]] = []
-        """Addresses of this machine that are not offered, each with the reason."""
 
     @property
     def public(self) -> PublicKey:
@@ -92,6 +99,11 @@ class Node:
     def bases(self) -> list[Base]:
         """The local transport addresses that all sessions share."""
         return list(self._sockets)
+
+    @property
+    def left_out(self) -> list[tuple[InterfaceAddress, str]]:
+        """Addresses of this machine that are not offered, each with the reason."""
+        return self._sockets.left_out
 
     @property
     def drops(self) -> Counter[str]:
@@ -115,10 +127,12 @@ class Node:
             self._backend = self._connect_backend()
             for url in self._stun:
                 self._machine.expect_server(str(url), self._loop.time())
-            await self._open_sockets()
+            await self._sockets.open()
             for url in self._stun:
                 self._spawn(self._resolve_server(url))
-            self._unwatch = self._backend.watch(self._subscription_changed)
+            self._unwatch.append(self._network.watch(self._network_event.set, self._machine_slept))
+            self._spawn(self._follow_network())
+            self._unwatch.append(self._backend.watch(self._subscription_changed))
             await self._backend.subscribe(KeyPair(self._key, None), self._message_received, admit=self._admit)
             self._driver.settle()
         except BaseException:
@@ -136,38 +150,25 @@ class Node:
             raise ConfigurationError("give a node signaling URLs or one Backend, not both")
         return given[0] if given else signaling.connect(*urls)
 
-    async def _open_sockets(self) -> None:
-        used, self.left_out = usable_addresses(self._network.interfaces(), self._config)
-        for item in used:
-            await self._open_socket(item)
-        if not self._sockets:
-            seen = [f"{item.address} on {item.interface} ({why})" for item, why in self.left_out]
-            raise ConfigurationError(
-                f"no address of this machine can be offered to peers; left out: {', '.join(seen) or 'none'}"
-            )
+    async def _follow_network(self) -> None:
+        """Keep up with the machine's addresses, and with what it slept through."""
+        while True:
+            await self._network_event.wait()
+            # A change comes in pieces: link, address, route.
+            await asyncio.sleep(SETTLE)
+            self._network_event.clear()
+            slept, self._slept = self._slept, 0.0
+            if await self._sockets.update() or slept:
+                why = f"the machine slept for {slept:.0f} s" if slept else "the network has changed"
+                logger.info("%s", why)
+                self._machine.network_changed(why, self._loop.time())
+                if self._backend is not None:
+                    self._backend.nudge()
+            self._driver.settle()
 
-    async def _open_socket(self, item: InterfaceAddress) -> None:
-        bases: list[Base] = []  # The base needs the port that the socket gets; nothing is received before.
-
-        def received(data: bytes, source: Address) -> None:
-            self._datagram_received(bases[0], data, source)
-
-        try:
-            udp = await self._network.open_udp(item.address, self._config.port, received)
-        except OSError as error:
-            if error.errno in (errno.EADDRINUSE, errno.EACCES):
-                raise ConfigurationError(
-                    f"UDP port {self._config.port} of {item.address} cannot be used: {error.strerror}; "
-                    "choose another, or 0"
-                ) from error
-            # An address may vanish between being listed and being bound, or be tentative (RFC 4862, 5.4).
-            logger.info("%s on %s is left out: %s", item.address, item.interface, error)
-            self.left_out.append((item, str(error)))
-            return
-        base = Base(udp.local[0], udp.local[1], interface=item.interface)
-        bases.append(base)
-        self._sockets[base] = udp
-        self._machine.add_base(base, self._loop.time())
+    def _machine_slept(self, seconds: float) -> None:
+        self._slept += seconds
+        self._network_event.set()
 
     async def _resolve_server(self, url: StunUrl) -> None:
         for delay in RESOLVE_AGAIN.delays(self._dice):
@@ -188,13 +189,12 @@ class Node:
         if self._calls is not None:
             self._calls.end()
         self._driver.close()
-        for udp in self._sockets.values():
-            udp.close()
+        self._sockets.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._unwatch is not None:
-            self._unwatch()
+        for unwatch in self._unwatch:
+            unwatch()
         if self._backend is not None:
             await self._backend.unsubscribe(KeyPair(self._key, None), self._message_received)
             if all(item is not self._backend for item in self._signaling):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -59,7 +59,7 @@ class Session:
     """
 
     def __init__(
-        self, machine: SessionMachine, sockets: dict[Base, UdpSocket], host: Host, opened_at: float
+        self, machine: SessionMachine, sockets: Mapping[Base, UdpSocket], host: Host, opened_at: float
     ) -> None:
         self._machine = machine
         self._sockets = sockets

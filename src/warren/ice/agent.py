@@ -120,6 +120,8 @@ class Agent:
             return
         if old is not None:
             old.close()
+            if old.begun:
+                self._side.patience_at = None
         self._attempt = attempt = Attempt(self._side, remote)
         # RFC 8445, 7.3: the peer's checks may come before its credentials; what they began goes on here.
         for check in self._early.take(remote.ufrag):

@@ -27,7 +27,6 @@ class Attempt:
         "_choice",
         "_nudge",
         "_pairs",
-        "_patience_at",
         "_prober",
         "_remote_ended",
         "_remotes",
@@ -57,7 +56,6 @@ class Attempt:
         self._nudge = Nudge()
         self._remote_ended = False
         self._settled = False
-        self._patience_at: float | None = None
 
     # What can be read
 
@@ -65,6 +63,11 @@ class Attempt:
     def route(self) -> Route | None:
         """Where data goes."""
         return self._choice.route
+
+    @property
+    def begun(self) -> bool:
+        """Whether a pair was ever selected."""
+        return self._choice.begun
 
     @property
     def selected(self) -> SelectedPair | None:
@@ -133,8 +136,8 @@ class Attempt:
         pair = self._pairs.form(local, remote, remote.transport)
         if pair is None:
             self._side.drops["pairs-full"] += 1
-        elif self._patience_at is None:
-            self._patience_at = now + self._side.patience
+        elif self._side.patience_at is None:
+            self._side.patience_at = now + self._side.patience
             self._side.outputs.append(PairFormed())
         return pair
 
@@ -273,8 +276,8 @@ class Attempt:
             self._give_up("every pair failed", now)
 
     def _give_up(self, reason: str, now: float) -> None:
-        assert self._patience_at is not None  # It runs since the first pair.
-        seconds = now - (self._patience_at - self._side.patience)
+        assert self._side.patience_at is not None  # It runs since the first pair.
+        seconds = now - (self._side.patience_at - self._side.patience)
         self._end(ChecksFailed(why_failed(reason, self._pairs.ranked(), seconds)))
 
     def _end(self, output: ChecksFailed | ConsentLost) -> None:
@@ -301,7 +304,7 @@ class Attempt:
                 deadline = time
         if not self._choice.begun:
             nudge = self._nudge.deadline if self._nudging else None
-            for time in (self._patience_at, nudge):
+            for time in (self._side.patience_at, nudge):
                 if time is not None and (deadline is None or time < deadline):
                     deadline = time
         return deadline
@@ -315,7 +318,8 @@ class Attempt:
         """Do what has become due."""
         if self.over:
             return
-        if not self._choice.begun and self._patience_at is not None and self._patience_at <= now:
+        patience_at = self._side.patience_at
+        if not self._choice.begun and patience_at is not None and patience_at <= now:
             self._give_up("no pair was agreed upon", now)
             return
         if self._prober.paced_at is not None and self._prober.paced_at <= now:

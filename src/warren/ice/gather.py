@@ -6,6 +6,7 @@ Every base asks every server of its family at the same time, so a dead server de
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from warren.ice.candidate import LocalCandidate, foundation, local_preference, priority
 from warren.ice.inquiry import Inquiry
@@ -17,6 +18,10 @@ from warren.messages import Candidate, CandidateType, NetworkType
 from warren.sansio import Dice
 
 __all__ = ["CandidatesChanged", "GatherOutput", "Gatherer", "ServerReport"]
+
+
+REFRESH_GAP: Final = 1.0
+"""Thousands of sessions may doubt their paths at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,13 @@ class Gatherer:
         """Say whether anyone needs the mappings; as long as somebody does they are refreshed."""
         self._needed = needed
         self.tick(now)
+
+    def refresh(self, now: float) -> None:
+        """Ask every server again, but for those asked just now: a NAT may have another address for us."""
+        for inquiry in self._inquiries():
+            if now - inquiry.begun_at >= REFRESH_GAP:
+                self._outputs.append(Transmit(inquiry.base, inquiry.address, inquiry.begin(now)))
+        self._settle()
 
     # What is known
 

@@ -25,6 +25,7 @@ class Inquiry:
         "_transactions",
         "address",
         "base",
+        "begun_at",
         "done_once",
         "error",
         "mapped",
@@ -47,6 +48,8 @@ class Inquiry:
         """Why the last round brought nothing, in words."""
         self.done_once = False
         """Whether a first round is over."""
+        self.begun_at = 0.0
+        """When the last round began."""
         self._owner = owner
         self._transactions = transactions
         self._dice = dice
@@ -65,7 +68,9 @@ class Inquiry:
         return self._refresh_at if self._transaction is None and refresh else self._due
 
     def begin(self, now: float) -> bytes:
-        """Begin a round; returns the packet to send."""
+        """Begin a round, also in the midst of another; returns the packet to send."""
+        self.stop()
+        self.begun_at = now
         self._transaction = self._transactions.begin(self._owner, self.base, self.address, now, self)
         # RFC 8489, 6.2.1, but from 0.2 s on and for 5 s in place of 0.5 and 39.5: end-of-candidates waits for
         # this, and a path by way of a server that slow would help nobody.

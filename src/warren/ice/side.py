@@ -31,6 +31,7 @@ class Side:
         "owner",
         "pacer",
         "patience",
+        "patience_at",
         "renomination",
         "tie_breaker",
         "transactions",
@@ -62,6 +63,8 @@ class Side:
         self.owner = owner
         self.loopback = loopback
         self.patience = patience
+        self.patience_at: float | None = None
+        """When patience is over: it runs from the first pair on, whatever credentials the peer changes to."""
         self.consent_timeout = consent_timeout
         self.renomination = renomination
         """Whether the peer knows nominations with values."""

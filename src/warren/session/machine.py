@@ -28,7 +28,7 @@ from warren.session.config import Config
 from warren.session.cunicu import PlainPeer
 from warren.session.generation import LIVE, Generation, Heard
 from warren.session.limits import Bucket
-from warren.session.outputs import Path, SessionOutput, StateChanged
+from warren.session.outputs import Path, PathSuspected, SessionOutput, StateChanged
 from warren.session.roster import Roster
 from warren.session.rules import Check, Rules, Verdict
 from warren.session.speech import Dialect, Speech
@@ -159,10 +159,14 @@ class SessionMachine:
 
     # Our side of the network
 
-    def network_changed(self, now: float) -> None:
-        """Say everything again at once, with the back-off from its start."""
+    def network_changed(self, reason: str, now: float) -> None:
+        """Believe in no path until it answers again, and begin every wait from its start."""
         if self._is_open:
+            for generation in self._roster.living:
+                generation.agent.suspect(reason, now)
+            self._succession.hurry(now)
             self._speech.say_anew(now)
+            self._settle(now)
 
     def subscription_live(self, now: float) -> None:
         """Signaling is there (again): a session that is not connected says so at once."""
@@ -320,7 +324,7 @@ class SessionMachine:
                     case Settled():
                         generation.settled = True
                     case Suspected():
-                        pass  # No state: the agent looks for another way by itself.
+                        self._chronicle.put(PathSuspected(now))
                     case Recovered():
                         self._plain.path_answered()
                     case ConsentLost(reason):

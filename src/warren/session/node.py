@@ -18,6 +18,7 @@ from warren.session.config import Config
 from warren.session.machine import SessionMachine
 from warren.session.outputs import (
     PathChanged,
+    PathSuspected,
     Publish,
     SessionOutput,
     SourceForgotten,
@@ -175,11 +176,13 @@ class NodeMachine:
         else:
             self._drain_gatherer(now)
 
-    def network_changed(self, now: float) -> None:
-        """Addresses or routes are not what they were: every session starts its back-off anew."""
+    def network_changed(self, reason: str, now: float) -> None:
+        """Addresses or routes are not what they were, or the machine slept: doubt all that is known."""
+        self._gatherer.refresh(now)
         for session in self._sessions.values():
-            session.network_changed(now)
+            session.network_changed(reason, now)
             self._drain(session)
+        self._drain_gatherer(now)
 
     # Signaling
 
@@ -324,6 +327,9 @@ class NodeMachine:
                 self._outputs.append(output)
             case Publish(message):
                 self._outputs.append(PublishTo(session.peer, message))
+            case PathSuspected(now):
+                self._gatherer.refresh(now)
+                self._drain_gatherer(now)
             case StateChanged() | PathChanged():
                 self._outputs.append(SessionEvent(session, output))
             case SourceLearned(base, source):

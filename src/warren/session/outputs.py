@@ -9,6 +9,7 @@ from warren.session.state import State
 __all__ = [
     "Path",
     "PathChanged",
+    "PathSuspected",
     "Publish",
     "SessionOutput",
     "SourceForgotten",
@@ -54,6 +55,14 @@ class SourceForgotten:
 
     base: Base
     source: Address
+
+
+@dataclass(frozen=True, slots=True)
+class PathSuspected:
+    """The path does not answer: what servers say of our addresses may be out of date as well."""
+
+    time: float
+    """Seconds on the machine's clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +113,7 @@ SessionOutput = (
     | UfragRemoved
     | SourceLearned
     | SourceForgotten
+    | PathSuspected
     | StateChanged
     | PathChanged
 )

@@ -36,6 +36,7 @@ class SimHost:
         self._network = network
         self._dice = dice
         self._interfaces: list[InterfaceAddress] = []
+        self._watchers: list[tuple[Callable[[], None], Callable[[float], None]]] = []
 
     @property
     def link(self) -> Link:
@@ -55,12 +56,34 @@ class SimHost:
         realm.members[address] = self
         self.realms[address] = realm
         self._interfaces.append(InterfaceAddress(interface, address))
+        self._tell()
 
     def detach(self, address: str) -> None:
         """Lose an address: its sockets send and receive nothing any more."""
         del self.realms.pop(address).members[address]
         self.sockets = {local: socket for local, socket in self.sockets.items() if local[0] != address}
         self._interfaces = [item for item in self._interfaces if item.address != address]
+        self._tell()
+
+    def sources(self) -> Sequence[str]:
+        """Say which address would be used first, of each family."""
+        families = {(":" in item.address): item.address for item in reversed(self._interfaces)}
+        return tuple(families.values())
+
+    def watch(self, changed: Callable[[], None], slept: Callable[[float], None]) -> Callable[[], None]:
+        """Call `changed` after `attach` and `detach`, `slept` after `wake`; the returned function ends it."""
+        watcher = (changed, slept)
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
+
+    def wake(self, seconds: float) -> None:
+        """Notice a sleep of so many seconds."""
+        for _, slept in list(self._watchers):
+            slept(seconds)
+
+    def _tell(self) -> None:
+        for changed, _ in list(self._watchers):
+            changed()
 
     def interfaces(self) -> Sequence[InterfaceAddress]:
         """List the addresses in the order in which they were attached."""

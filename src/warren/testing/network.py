@@ -47,7 +47,13 @@ class SimRouter:
         outer.members[nat.address] = self
 
     def rebind(self, address: str | None = None) -> None:
-        """Forget all mappings; with `address`, get another outside address too."""
+        """Forget all mappings; with `address`, get another outside address too.
+
+        Raises:
+            ValueError: somebody else has the address.
+        """
+        if address is not None and self.outer.members.get(address, self) is not self:
+            raise ValueError(f"{address} is taken in {self.outer.name}")
         del self.outer.members[self.nat.address]
         self.nat.rebind(address)
         self.outer.members[self.nat.address] = self

@@ -1,0 +1,114 @@
+"""Bases: a node's UDP sockets, one for each usable address of the machine, as the addresses come and go."""
+
+import errno
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from warren.aio.network import InterfaceAddress, Network, UdpSocket, usable_addresses
+from warren.errors import ConfigurationError
+from warren.ice.transport import Address, Base
+from warren.session.config import Config
+
+__all__ = ["Bases"]
+
+logger = logging.getLogger("warren")
+
+IN_USE: Final = (errno.EADDRINUSE, errno.EACCES)
+
+
+class Bases(Mapping[Base, UdpSocket]):
+    """The open sockets by base.
+
+    Args:
+        network: whose addresses.
+        config: which of them, and the port.
+        received: gets every datagram.
+        opened: told of a base that is new.
+        closed: told of one that is gone.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        config: Config,
+        *,
+        received: Callable[[Base, bytes, Address], None],
+        opened: Callable[[Base], None],
+        closed: Callable[[Base], None],
+    ) -> None:
+        self.left_out: list[tuple[InterfaceAddress, str]] = []
+        """Addresses that are not offered, each with the reason in words."""
+        self._network, self._config = network, config
+        self._received, self._opened, self._closed = received, opened, closed
+        self._sockets: dict[Base, UdpSocket] = {}
+        self._seen: object = None
+
+    def __getitem__(self, base: Base) -> UdpSocket:
+        return self._sockets[base]
+
+    def __iter__(self) -> Iterator[Base]:
+        return iter(self._sockets)
+
+    def __len__(self) -> int:
+        return len(self._sockets)
+
+    async def open(self) -> None:
+        """Bind a socket to every usable address.
+
+        Raises:
+            ConfigurationError: a port is in use, or there is no usable address; the text says what was seen.
+        """
+        await self._update(strict=True)
+        if not self._sockets:
+            seen = [f"{item.address} on {item.interface} ({why})" for item, why in self.left_out]
+            raise ConfigurationError(
+                f"no address of this machine can be offered to peers; left out: {', '.join(seen) or 'none'}"
+            )
+
+    async def update(self) -> bool:
+        """Follow the machine's addresses; says whether anything has changed that packets may depend on."""
+        return await self._update(strict=False)
+
+    def close(self) -> None:
+        """Close every socket."""
+        for sock in self._sockets.values():
+            sock.close()
+
+    async def _update(self, *, strict: bool) -> bool:
+        used, self.left_out = usable_addresses(self._network.interfaces(), self._config)
+        seen = (used, self._network.sources())
+        changed, self._seen = seen != self._seen, seen
+        addresses = {item.address for item in used}
+        for base in [base for base in self._sockets if base.address not in addresses]:
+            self._sockets.pop(base).close()
+            self._closed(base)
+        bound = {base.address for base in self._sockets}
+        for item in used:
+            if item.address not in bound:
+                await self._open(item, strict=strict)
+        return changed
+
+    async def _open(self, item: InterfaceAddress, *, strict: bool) -> None:
+        bases: list[Base] = []  # The base needs the port that the socket gets; nothing is received before.
+
+        def received(data: bytes, source: Address) -> None:
+            self._received(bases[0], data, source)
+
+        try:
+            sock = await self._network.open_udp(item.address, self._config.port, received)
+        except OSError as error:
+            if strict and error.errno in IN_USE:
+                raise ConfigurationError(
+                    f"UDP port {self._config.port} of {item.address} cannot be used: {error.strerror}; "
+                    "choose another, or 0"
+                ) from error
+            # An address may vanish between being listed and being bound, or be tentative (RFC 4862, 5.4).
+            logger.info("%s on %s is left out: %s", item.address, item.interface, error)
+            self.left_out.append((item, str(error)))
+            self._seen = None  # It is to be tried again, whatever changes next.
+            return
+        base = Base(sock.local[0], sock.local[1], interface=item.interface)
+        bases.append(base)
+        self._sockets[base] = sock
+        self._opened(base)
