@@ -80,6 +80,7 @@ CHECKS: Final[dict[str, Callable[[], str | None]]] = {
     "root": _root,
     "netns": _network_namespaces,
     "nft": _programs("nft", package="nftables"),
+    "conntrack": _programs("conntrack", package="conntrack"),
     "coturn": _programs("turnserver", package="coturn"),
     "ipv6": _ipv6,
     "go": _programs("go", package="golang-go"),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from warren.aio.bases import Bases
+from warren.aio.network import InterfaceAddress
 from warren.errors import ConfigurationError
 from warren.ice.transport import Address, Base
 from warren.session.config import Config
@@ -75,6 +76,7 @@ def test_addresses_that_come_and_go_are_followed() -> None:
         stage.host.detach("203.0.113.1")
         stage.host.attach("203.0.113.9")
         assert await stage.bases.update()
+        assert not await stage.bases.update()
         assert stage.closed == [before]
         assert [base.address for base in stage.bases] == ["203.0.113.9"]
 
@@ -94,7 +96,7 @@ def test_where_nothing_has_changed_nothing_is_said_to_have_changed() -> None:
     assert len(stage.opened) == 1
 
 
-def test_another_way_to_the_internet_is_a_change_even_with_the_same_addresses() -> None:
+def test_another_way_to_the_internet_is_new_even_with_the_same_addresses() -> None:
     stage = Stage("203.0.113.1", "203.0.113.2")
 
     async def main() -> None:
@@ -102,6 +104,22 @@ def test_another_way_to_the_internet_is_a_change_even_with_the_same_addresses() 
         stage.host.detach("203.0.113.1")
         stage.host.attach("203.0.113.1")
         assert await stage.bases.update()
+
+    stage.run(main())
+
+
+def test_a_link_that_comes_back_is_new_and_one_that_goes_down_is_not() -> None:
+    stage = Stage("203.0.113.1")
+    up = stage.host.interfaces()
+    down = [InterfaceAddress("eth0", "203.0.113.1", running=False)]
+
+    async def main() -> None:
+        await stage.bases.open()
+        stage.host.interfaces = lambda: down  # type: ignore[method-assign]  # the host's cable is out
+        assert not await stage.bases.update()
+        stage.host.interfaces = lambda: up  # type: ignore[method-assign]  # and in again
+        assert await stage.bases.update()
+        assert len(stage.opened) == 1
 
     stage.run(main())
 
@@ -127,13 +145,13 @@ def test_an_address_that_cannot_be_bound_yet_is_tried_again(caplog: pytest.LogCa
     stage.run(main())
 
 
-def test_losing_every_address_is_no_error_once_it_runs() -> None:
+def test_losing_every_address_is_no_error_once_it_runs_and_nothing_new() -> None:
     stage = Stage("203.0.113.1")
 
     async def main() -> None:
         await stage.bases.open()
         stage.host.detach("203.0.113.1")
-        assert await stage.bases.update()
+        assert not await stage.bases.update()
         assert len(stage.bases) == 0
 
     stage.run(main())

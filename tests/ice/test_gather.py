@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from warren.ice import stun
-from warren.ice.gather import CandidatesChanged, Gatherer
+from warren.ice.gather import CandidatesChanged, Gatherer, MappingChanged
 from warren.ice.stun import Class, Method
 from warren.ice.timing import REFRESH
 from warren.ice.transaction import Transactions
@@ -31,6 +31,7 @@ class Lab:
         self.now = 0.0
         self.packets: list[Transmit] = []
         self.changes = 0
+        self.moves = 0
         for base in bases:
             self.gatherer.add_base(base, self.now)
         for name, addresses in servers:
@@ -46,6 +47,8 @@ class Lab:
                     sent.append(output)
                 case CandidatesChanged():
                     self.changes += 1
+                case MappingChanged():
+                    self.moves += 1
         self.packets += sent
         return sent
 
@@ -562,3 +565,19 @@ def test_without_servers_there_is_no_mapping_to_know() -> None:
 
 def test_gatherer_belongs_to_no_session() -> None:
     assert lab().gatherer.session is None
+
+
+def test_a_server_that_sees_us_elsewhere_than_before_tells_that_the_nat_has_forgotten_us() -> None:
+    world = lab(HOME)
+    world.answer(HOME, ONE, PUBLIC)
+    assert world.moves == 0
+    world.now = 5.0
+    world.gatherer.refresh(world.now)
+    world.drain()
+    world.answer(HOME, ONE, PUBLIC)
+    assert world.moves == 0
+    world.now = 10.0
+    world.gatherer.refresh(world.now)
+    world.drain()
+    world.answer(HOME, ONE, PUBLIC_OTHER)
+    assert world.moves == 1

@@ -42,7 +42,7 @@ class Bases(Mapping[Base, UdpSocket]):
         self._network, self._config = network, config
         self._received, self._opened, self._closed = received, opened, closed
         self._sockets: dict[Base, UdpSocket] = {}
-        self._seen: object = None
+        self._seen: set[InterfaceAddress | str] = set()
 
     def __getitem__(self, base: Base) -> UdpSocket:
         return self._sockets[base]
@@ -67,7 +67,11 @@ class Bases(Mapping[Base, UdpSocket]):
             )
 
     async def update(self) -> bool:
-        """Follow the machine's addresses; says whether anything has changed that packets may depend on."""
+        """Follow the machine's addresses; says whether there is anything new that packets may depend on.
+
+        What is merely gone is nothing new: its pairs fail with it, and where only a link is down, consent
+        gives the path its time.
+        """
         return await self._update(strict=False)
 
     def close(self) -> None:
@@ -77,8 +81,8 @@ class Bases(Mapping[Base, UdpSocket]):
 
     async def _update(self, *, strict: bool) -> bool:
         used, self.left_out = usable_addresses(self._network.interfaces(), self._config)
-        seen = (used, self._network.sources())
-        changed, self._seen = seen != self._seen, seen
+        seen = {item for item in used if item.running} | set(self._network.sources())
+        before, self._seen = self._seen, seen
         addresses = {item.address for item in used}
         for base in [base for base in self._sockets if base.address not in addresses]:
             self._sockets.pop(base).close()
@@ -87,7 +91,7 @@ class Bases(Mapping[Base, UdpSocket]):
         for item in used:
             if item.address not in bound:
                 await self._open(item, strict=strict)
-        return changed
+        return not seen <= before
 
     async def _open(self, item: InterfaceAddress, *, strict: bool) -> None:
         bases: list[Base] = []  # The base needs the port that the socket gets; nothing is received before.
@@ -106,7 +110,7 @@ class Bases(Mapping[Base, UdpSocket]):
             # An address may vanish between being listed and being bound, or be tentative (RFC 4862, 5.4).
             logger.info("%s on %s is left out: %s", item.address, item.interface, error)
             self.left_out.append((item, str(error)))
-            self._seen = None  # It is to be tried again, whatever changes next.
+            self._seen.discard(item)  # When it works, that will be new.
             return
         base = Base(sock.local[0], sock.local[1], interface=item.interface)
         bases.append(base)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
@@ -16,6 +17,7 @@ from warren.aio.network import InterfaceAddress, Network, SystemNetwork
 from warren.aio.session import Session
 from warren.backoff import Backoff
 from warren.errors import ConfigurationError, SignalingError
+from warren.ice.gather import MappingChanged
 from warren.ice.server_url import StunUrl
 from warren.ice.transport import Address, Base, Transmit
 from warren.keys import KeyPair, PrivateKey, PublicKey, PublicKeyPair
@@ -32,6 +34,7 @@ __all__ = ["Node"]
 PUBLISH_TIMEOUT = 10.0
 MAX_PUBLISHING = 1024
 SETTLE = 0.05
+RENEW_GAP = 5.0
 RESOLVE_AGAIN = Backoff(first=1.0, factor=2.0, limit=60.0, jitter=0.2)
 
 logger = logging.getLogger("warren")
@@ -82,6 +85,7 @@ class Node:
         self._unwatch: list[Callable[[], None]] = []
         self._network_event = asyncio.Event()
         self._slept = 0.0
+        self._renewed_at = -math.inf
         self._backend: Backend | None = None
         self._entered = False
 
@@ -302,8 +306,16 @@ class Node:
             case CallReceived(peer):
                 if self._calls is not None:
                     self._calls.call_received(peer)
+            case MappingChanged():
+                self._renew_signaling()
             case _:
                 assert_never(output)
+
+    def _renew_signaling(self) -> None:
+        # A server that told lies could otherwise keep us busy with it.
+        if self._backend is not None and self._loop.time() >= self._renewed_at + RENEW_GAP:
+            self._renewed_at = self._loop.time()
+            self._backend.nudge()
 
     def _publish(self, peer: PublicKey, message: Message) -> None:
         if self._publishing >= MAX_PUBLISHING:

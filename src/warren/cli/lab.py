@@ -19,7 +19,7 @@ from typing import Final, Self
 
 from warren.errors import WarrenError
 
-__all__ = ["Kind", "Lab", "LabError", "Site", "why_no_lab"]
+__all__ = ["Kind", "Lab", "LabError", "Site", "Uplink", "why_no_lab"]
 
 SYSTEM_FOLDERS: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where `ip` and `nft` are on systems that leave these folders out of a user's PATH."""
@@ -42,6 +42,22 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Uplink:
+    """One way of a host to the internet, by a NAT box."""
+
+    interface: str
+    """The host's."""
+    address: str
+    """The host's own, private."""
+    gateway: str
+    """The box's, inside."""
+    public_address: str
+    """The box's, outside."""
+    box: str
+    """The namespace of the box."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """One host of the lab."""
 
@@ -52,6 +68,8 @@ class Site:
     """The address of the host itself: private behind a NAT."""
     public_address: str
     """The address under which the internet sees it."""
+    uplink: Uplink | None = None
+    """How it is connected, unless it is public."""
 
 
 class Lab:
@@ -66,6 +84,7 @@ class Lab:
             raise LabError(f"no network namespaces here: {reason}")
         self._prefix = _new_prefix()
         self._namespaces: list[str] = []
+        self._plugs = itertools.count(10)
         self.sites: dict[str, Site] = {}
         self.internet = f"{self._prefix}-internet"
 
@@ -102,30 +121,34 @@ class Lab:
         Raises:
             LabError: a command failed; the text has its words.
         """
-        number = 10 + len(self.sites)
-        public = f"203.0.113.{number}"
         host = self._add_namespace(f"{self._prefix}-{name}")
         if kind is Kind.PUBLIC:
-            self._plug_in(host, number)
-            address = public
+            uplink, address = None, self._plug_in(host)
+            public = address
         else:
-            address = f"10.0.{number}.2"
-            box = self._add_namespace(f"{self._prefix}-{name}-nat")
-            self._plug_in(box, number)
-            _ip(
-                box,
-                f"link add lan type veth peer name eth0 netns {host}\n"
-                f"address add 10.0.{number}.1/24 dev lan\nlink set lan up\n",
-            )
-            _ip(
-                host,
-                f"address add {address}/24 dev eth0\nlink set eth0 up\n"
-                f"route add default via 10.0.{number}.1\n",
-            )
-            _run("ip", "netns", "exec", box, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
-            _run("ip", "netns", "exec", box, _program("nft"), "-f", "-", text=nat_rules(kind, address))
-        self.sites[name] = Site(name=name, kind=kind, namespace=host, address=address, public_address=public)
+            uplink = self._add_box(f"{self._prefix}-{name}-nat", host, "eth0", kind)
+            address, public = uplink.address, uplink.public_address
+            self.use(host, uplink)
+        self.sites[name] = Site(
+            name=name, kind=kind, namespace=host, address=address, public_address=public, uplink=uplink
+        )
         return self.sites[name]
+
+    def add_uplink(self, site: Site, kind: Kind) -> Uplink:
+        """Give a site another way to the internet, by a NAT box of its own; `use` makes it go there."""
+        return self._add_box(f"{self._prefix}-{site.name}-nat2", site.namespace, "eth1", kind)
+
+    def use(self, host: str, uplink: Uplink) -> None:
+        """Let a host (its namespace) go by this uplink."""
+        _ip(
+            host,
+            f"address replace {uplink.address}/24 dev {uplink.interface}\nlink set {uplink.interface} up\n"
+            f"route replace default via {uplink.gateway}\n",
+        )
+
+    def leave(self, host: str, uplink: Uplink) -> None:
+        """Unplug a host (its namespace) from this uplink: the interface loses its address."""
+        _ip(host, f"address flush dev {uplink.interface}\nlink set {uplink.interface} down\n")
 
     def command(self, where: Site | None, *command: str) -> list[str]:
         """Make of a command one that runs at this site, or among the servers of the internet."""
@@ -138,7 +161,27 @@ class Lab:
         _ip(name, "link set lo up\n")
         return name
 
-    def _plug_in(self, namespace: str, number: int) -> None:
+    def _add_box(self, box: str, host: str, interface: str, kind: Kind) -> Uplink:
+        self._add_namespace(box)
+        public = self._plug_in(box)
+        inside = f"10.0.{public.rpartition('.')[2]}"
+        _ip(
+            box,
+            f"link add lan type veth peer name {interface} netns {host}\n"
+            f"address add {inside}.1/24 dev lan\nlink set lan up\n",
+        )
+        _run("ip", "netns", "exec", box, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+        _run("ip", "netns", "exec", box, _program("nft"), "-f", "-", text=nat_rules(kind, f"{inside}.2"))
+        return Uplink(
+            interface=interface,
+            address=f"{inside}.2",
+            gateway=f"{inside}.1",
+            public_address=public,
+            box=box,
+        )
+
+    def _plug_in(self, namespace: str) -> str:
+        number = next(self._plugs)
         _ip(
             self.internet,
             f"link add port{number} type veth peer name eth0 netns {namespace}\n"
@@ -149,6 +192,7 @@ class Lab:
             f"address add 203.0.113.{number}/24 dev eth0\naddress add 2001:db8::{number}/64 dev eth0 nodad\n"
             "link set eth0 up\n",
         )
+        return f"203.0.113.{number}"
 
 
 def why_no_lab() -> str | None:

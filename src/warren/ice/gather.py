@@ -17,7 +17,7 @@ from warren.ice.transport import Address, Base, Transmit
 from warren.messages import Candidate, CandidateType, NetworkType
 from warren.sansio import Dice
 
-__all__ = ["CandidatesChanged", "GatherOutput", "Gatherer", "ServerReport"]
+__all__ = ["CandidatesChanged", "GatherOutput", "Gatherer", "MappingChanged", "ServerReport"]
 
 
 REFRESH_GAP: Final = 1.0
@@ -29,7 +29,12 @@ class CandidatesChanged:
     """`candidates` or `complete` are not what they were."""
 
 
-GatherOutput = Transmit | CandidatesChanged
+@dataclass(frozen=True, slots=True)
+class MappingChanged:
+    """A server sees us elsewhere than before: the NAT has forgotten us, and our other connections with it."""
+
+
+GatherOutput = Transmit | CandidatesChanged | MappingChanged
 
 
 class Gatherer:
@@ -160,8 +165,11 @@ class Gatherer:
             return
         inquiry = transaction.purpose
         assert isinstance(inquiry, Inquiry)
+        before = inquiry.mapped
         inquiry.answered(response)
         self._settle()
+        if before is not None and inquiry.mapped != before:
+            self._outputs.append(MappingChanged())
 
     # Inside
 

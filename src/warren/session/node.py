@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from warren.ice import stun
-from warren.ice.gather import CandidatesChanged, Gatherer
+from warren.ice.gather import CandidatesChanged, Gatherer, MappingChanged
 from warren.ice.timing import Pacer
 from warren.ice.transaction import Transactions
 from warren.ice.transport import Address, Base, Transmit
@@ -57,7 +57,7 @@ class CallReceived:
     peer: PublicKey
 
 
-NodeOutput = Transmit | PublishTo | SessionEvent | CallReceived
+NodeOutput = Transmit | PublishTo | SessionEvent | CallReceived | MappingChanged
 
 
 class NodeMachine:
@@ -108,10 +108,11 @@ class NodeMachine:
     def remove_base(self, base: Base, now: float) -> None:
         """A local transport is gone: the pairs that used it fail."""
         self._gatherer.remove_base(base, now)
+        # First, so that a generation begun in place of a lost one offers what is there still.
+        self._drain_gatherer(now)
         for session in self._sessions.values():
             session.remove_base(base, now)
             self._drain(session)
-        self._drain_gatherer(now)
 
     def expect_server(self, name: str, now: float) -> None:
         """A STUN server is being resolved: our candidates are not final before it has been asked."""

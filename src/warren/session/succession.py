@@ -248,10 +248,11 @@ class Succession:
         """Take over what is known of our addresses; one that comes after the last begins a new generation."""
         self._local, self._complete = tuple(local), complete
         late = False
+        # The last one tells: what a wanted generation can still take, the bound one before it need not.
         for generation in (self._roster.bound, self._roster.open):
             if generation is not None:
                 revision = generation.revision
-                late = generation.offer(self._local, complete, now) or late
+                late = generation.offer(self._local, complete, now)
                 if generation.revision != revision:
                     self._speech.revised(generation, now)
         if late:
