@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from warren.messages import Candidate
+from warren.session.limits import Bucket
 
 __all__ = ["Trickle"]
 
@@ -12,8 +13,8 @@ __all__ = ["Trickle"]
 GENTLE_TIME: Final = 0.6
 GENTLE_COUNT: Final = 4
 # Its queue of messages holds 32, and blocks the whole backend when it is full.
-BATCH: Final = 16
-BATCH_GAP: Final = 0.5
+AT_ONCE: Final = 16
+PER_SECOND: Final = 32.0
 
 
 class Trickle:
@@ -23,11 +24,13 @@ class Trickle:
         gently: whether the peer controls.
     """
 
-    __slots__ = ("_batch", "_batch_at", "_begun_at", "_count", "_gently", "_not_before", "_queue", "_told")
+    __slots__ = ("_begun_at", "_count", "_gently", "_not_before", "_queue", "_room", "_room_at", "_told")
 
     def __init__(self, *, gently: bool) -> None:
         self._gently = gently
         self._told: set[Candidate] = set()
+        self._room = Bucket(PER_SECOND, AT_ONCE)
+        self._room_at = 0.0
         self.begin(0.0)
 
     def begin(self, now: float) -> None:
@@ -37,8 +40,6 @@ class Trickle:
         self._begun_at = now
         self._not_before = now
         self._count = 0
-        self._batch = 0
-        self._batch_at = now
 
     def told(self, candidate: Candidate | None, now: float) -> None:
         """A message that carried this candidate, or none, has left otherwise."""
@@ -66,11 +67,9 @@ class Trickle:
         """When the next one may be sent."""
         if not self._queue:
             return None
-        at = self._not_before
+        at = max(self._not_before, self._room_at)
         if self._gently and self._count >= GENTLE_COUNT:
             at = max(at, self._begun_at + GENTLE_TIME)
-        if self._batch >= BATCH:
-            at = max(at, self._batch_at + BATCH_GAP)
         return at
 
     def pop_due(self, now: float) -> Candidate | None:
@@ -85,6 +84,5 @@ class Trickle:
         return candidate
 
     def _send(self, now: float) -> None:
-        if now >= self._batch_at + BATCH_GAP:
-            self._batch, self._batch_at = 0, now
-        self._batch += 1
+        self._room.take(now)
+        self._room_at = self._room.next_at(now)
