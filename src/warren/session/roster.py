@@ -66,8 +66,10 @@ class Roster:
     @property
     def route(self) -> Route | None:
         """Where data goes: before a pair is agreed upon, over the first one that answered."""
-        generation = self.carrier or self.bound
-        return None if generation is None else generation.agent.route
+        for generation in (self.carrier, self.bound, self.older):
+            if generation is not None and (route := generation.agent.route) is not None:
+                return route
+        return None
 
     @property
     def path(self) -> Path | None:
