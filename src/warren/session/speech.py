@@ -70,9 +70,8 @@ class Speech:
 
     def say_anew(self, now: float) -> None:
         """Say what is to be said now, with the back-off from its start."""
-        self.wait_anew(now)
-        if self._rules.says() is not None:
-            self._say(now)
+        self._delays, self._said = AGAIN.delays(self._dice), 0
+        self._say(now)
 
     def wait_anew(self, now: float) -> None:
         """What is to be said has just been said: say it again by timer, with the back-off from its start."""
