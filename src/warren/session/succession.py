@@ -153,6 +153,7 @@ class Succession:
         assert heard is not None
         if handed is not None and handed.credentials != heard.credentials:
             self._roster.forget_sources(generation)
+            generation.settled = False
         if generation.state is State.IDLE:
             self._roster.move(generation, State.NEW, f"credentials of the peer: {reason}", now)
             generation.share(self._complete)
@@ -247,15 +248,16 @@ class Succession:
     def update_local(self, local: Sequence[LocalCandidate], complete: bool, now: float) -> None:
         """Take over what is known of our addresses; one that comes after the last begins a new generation."""
         self._local, self._complete = tuple(local), complete
-        late = False
-        # The last one tells: what a wanted generation can still take, the bound one before it need not.
+        too_late = []
         for generation in (self._roster.bound, self._roster.open):
             if generation is not None:
                 revision = generation.revision
-                late = generation.offer(self._local, complete, now)
+                if generation.offer(self._local, complete, now):
+                    too_late.append(generation)
                 if generation.revision != revision:
                     self._speech.revised(generation, now)
-        if late:
+        # A wanted generation already takes the bound one's place, and need not begin again for its sake.
+        if (self._roster.open if self._rules.wanted else self._roster.bound) in too_late:
             self.begin("there is a new local address", now)
 
     # The machine
