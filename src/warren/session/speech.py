@@ -83,6 +83,7 @@ class Speech:
         bound = generation is self._roster.bound
         if self.dialect is Dialect.PLAIN:
             self._trickle.add(generation.candidates, not_before=now, again=False)
+            self._send_trickle(now)
             return
         if bound:
             self._rules.shown = False
