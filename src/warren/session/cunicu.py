@@ -59,9 +59,7 @@ class PlainPeer:
     def credentials_received(self, credentials: Credentials, now: float) -> None:
         """Credentials without field 100."""
         self._look_back()
-        if not credentials.ufrag:
-            self._speech.answer(PLAIN, now)
-        elif _digest(credentials) in self._stale:
+        if _digest(credentials) in self._stale:
             self._drops["credentials-stale"] += 1
         elif self._rules.wanted:
             self._bind(credentials, now)
@@ -92,6 +90,7 @@ class PlainPeer:
             # Its agent never heard of ours: to change ours too would make it begin anew without end.
             self._leave(heard.credentials)
             bound.heard = _heard(credentials)
+            self._restart_at = None
             self._succession.connect(bound, "the peer has begun anew", now)
             self._take_waiting(bound, now)
             self._answer(credentials, now)
@@ -199,8 +198,10 @@ class PlainPeer:
         self._bind_held(now)
         if self._restart_at is not None and self._restart_at <= now:
             self._restart_at = None
-            # cunīcu told them once, and will not again before it begins anew; new ones of ours make it.
-            self._succession.begin("the peer is there, but its credentials did not come", now)
+            bound = self._roster.bound
+            if self._rules.wanted or bound is None or bound.state not in LIVE:
+                # cunīcu told them once, and will not again before it begins anew; new ones of ours make it.
+                self._succession.begin("the peer is there, but its credentials did not come", now)
 
 
 def _heard(credentials: Credentials, candidates: tuple[Candidate, ...] = ()) -> Heard:
