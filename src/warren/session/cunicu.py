@@ -93,7 +93,7 @@ class PlainPeer:
             self._restart_at = None
             self._succession.connect(bound, "the peer has begun anew", now)
             self._take_waiting(bound, now)
-            self._answer(credentials, now)
+            self._answer(bound, credentials, now)
 
     # Binding
 
@@ -106,13 +106,13 @@ class PlainPeer:
         self._apply_at = self._restart_at = None
         self._succession.bound("the peer told its credentials", now)
         self._take_waiting(generation, now)
-        self._answer(credentials, now)
+        self._answer(generation, credentials, now)
 
-    def _answer(self, credentials: Credentials, now: float) -> None:
+    def _answer(self, generation: Generation, credentials: Credentials, now: float) -> None:
         if credentials.need_creds:
             self._speech.answer(PLAIN, now, binds=True)
         else:
-            self._speech.tell_candidates(now)
+            self._speech.tell_candidates(generation, now)
 
     def _take_waiting(self, generation: Generation, now: float) -> None:
         self._hand_over(generation, self._waiting.fresh(now), now)

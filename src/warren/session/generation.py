@@ -156,10 +156,6 @@ class Generation:
         if heard.ended:
             self.agent.end_remote(now)
 
-    def is_heard(self, ufrag: str) -> bool:
-        """Whether this is the ufrag of the peer's generation that was heard of last."""
-        return self.heard is not None and self.heard.credentials.ufrag == ufrag
-
     def revision_of(self, session_id: int) -> int:
         """The highest revision of a generation of the peer that we have, 0 where none."""
         heard = self.heard

@@ -117,11 +117,10 @@ class Speech:
         else:
             self._drops["answer-withheld"] += 1
 
-    def tell_candidates(self, now: float) -> None:
+    def tell_candidates(self, generation: Generation, now: float) -> None:
         """A plain peer has our credentials: tell it all candidates, since what came before them it forgot."""
-        if self._roster.bound is not None:
-            self._trickle.add(self._roster.bound.candidates, not_before=now, again=True)
-            self._send_trickle(now)
+        self._trickle.add(generation.candidates, not_before=now, again=True)
+        self._send_trickle(now)
 
     def _give(self, f: int, now: float) -> None:
         """Say what is true now, which need not be what it was when the answer was withheld."""
