@@ -164,8 +164,8 @@ class SessionMachine:
         if self._is_open:
             for generation in self._roster.living:
                 generation.agent.suspect(reason, now)
-            self._succession.hurry(now)
-            self._speech.say_anew(now)
+            if not self._succession.hurry(now):
+                self._speech.say_anew(now)
             self._settle(now)
 
     def subscription_live(self, now: float) -> None:

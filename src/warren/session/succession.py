@@ -115,11 +115,10 @@ class Succession:
         self._speech.begin(now)
         return True
 
-    def hurry(self, now: float) -> None:
-        """The network has changed: what has failed may work now."""
+    def hurry(self, now: float) -> bool:
+        """The network has changed, and what has failed may work now; says whether a generation has begun."""
         self._failures = AFTER_FAILURE.delays(self._means.dice)
-        if self._begin_at is not None:
-            self.begin(self._why, now)
+        return self._begin_at is not None and self.begin(self._why, now)
 
     def offer(self, now: float) -> None:
         """The rules have opened an offer: create its agent if there is none."""
