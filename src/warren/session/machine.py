@@ -291,7 +291,10 @@ class SessionMachine:
             case Check.ANSWER:
                 return True
             case Check.BIND:
+                revision = generation.revision
                 self._succession.bound("the peer's check named both sides", now)
+                if generation.revision != revision:
+                    self._speech.say_anew(now)  # Candidates that were held back until now.
                 return True
             case Check.KEEP:
                 self._sign_seen(generation, now)
