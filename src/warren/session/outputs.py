@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from warren.ice.transport import Address, Base, Transmit
-from warren.messages import Candidate, Message
+from warren.messages import Candidate, CandidateType, Message
 from warren.session.state import State
 
 __all__ = [
@@ -91,8 +91,6 @@ class Path:
     @property
     def relayed(self) -> bool:
         """True where either end is a relayed candidate."""
-        from warren.messages import CandidateType
-
         return CandidateType.RELAY in (self.local.type, self.remote.type)
 
 
