@@ -2,54 +2,13 @@
 
 import pytest
 
-from tests.ice.link import HOST, candidate, host, srflx
-from tests.session.pair import ALICE, BOB, A, B, Partner, Side
-from warren.ice.candidate import LocalCandidate
-from warren.messages import Credentials, Message
+from tests.ice.link import host
+from tests.session.partner import Partner
+from tests.session.plain import THEIR_ADDRESS, bound, cunicu, keep_alive, live, local, only
+from tests.session.side import ALICE, BOB, A, B, Side
+from warren.messages import Message
 from warren.session.config import Config
-from warren.session.cunicu import MAX_STALE
 from warren.session.state import State
-
-THEIR_ADDRESS = ("198.51.100.9", 4000)
-
-
-def cunicu(number: int = 7) -> Partner:
-    return Partner(number, address=THEIR_ADDRESS)
-
-
-def local(count: int) -> list[LocalCandidate]:
-    return [host(A), *(srflx(A, ("203.0.113.9", port)) for port in range(1, count))]
-
-
-def bound(side: Side | None = None) -> tuple[Side, Partner]:
-    """Alice has the peer's credentials and a candidate."""
-    alice, bob = side or Side(), cunicu()
-    alice.open()
-    alice.hears(bob.tells(candidate=True))
-    return alice, bob
-
-
-def live() -> tuple[Side, Partner]:
-    alice, bob = bound()
-    bob.answers(alice)
-    assert alice.state is State.CONNECTED
-    return alice, bob
-
-
-def begun(side: Side) -> list[float]:
-    return side.when(State.IDLE)
-
-
-def only(port: int) -> Message:
-    return Message(candidate=candidate(HOST, THEIR_ADDRESS[0], port))
-
-
-def keep_alive(side: Side, partner: Partner, until: float) -> None:
-    """Let time pass while the peer answers checks."""
-    while side.now < until:
-        side.run(min(side.now + 0.25, until))
-        partner.answers(side)
-
 
 # Binding
 
@@ -57,11 +16,11 @@ def keep_alive(side: Side, partner: Partner, until: float) -> None:
 def test_credentials_bind_the_wanted_generation_at_once() -> None:
     alice, bob = Side().open(), cunicu()
     alice.hears(bob.tells())
-    assert alice.state is State.NEW
+    assert alice.state() is State.NEW
     alice.hears(Message(candidate=bob.candidate))
-    assert alice.state is State.CHECKING
+    assert alice.state() is State.CHECKING
     bob.answers(alice)
-    assert alice.state is State.CONNECTED
+    assert alice.state() is State.CONNECTED
 
 
 def test_credentials_are_told_that_name_no_generation_of_theirs() -> None:
@@ -147,6 +106,13 @@ def test_peer_that_controls_gets_no_more_than_4_candidates_in_the_first_600_ms()
     assert len({address for _, address in bob.candidates_sent}) == 8
 
 
+def test_nothing_more_is_told_after_failing() -> None:
+    alice, _ = bound(Side(config=Config(patience=0.3), local=local(32)))
+    assert alice.run(0.3).state() is State.FAILED
+    alice.clear()
+    assert alice.run(1.2).published == []
+
+
 # Candidates
 
 
@@ -156,7 +122,7 @@ def test_candidates_that_come_before_the_credentials_wait_for_10_s() -> None:
         alice.hears(Message(candidate=bob.candidate))
         alice.run(waits)
         alice.hears(bob.tells())
-        assert alice.state is expected
+        assert alice.state() is expected
 
 
 def test_candidates_that_are_told_twice_or_in_any_order_are_the_same() -> None:
@@ -191,10 +157,10 @@ def test_candidates_without_credentials_make_us_begin_anew_after_3_s() -> None:
     alice.now = 1.0
     alice.hears(only(1))
     alice.run(3.999)
-    assert begun(alice) == [0.0]
+    assert alice.begun == [0.0]
     alice.hears(only(2))
     alice.run(4.0)
-    assert begun(alice) == [0.0, 4.0]
+    assert alice.begun == [0.0, 4.0]
     assert alice.moves[-1].reason == "the peer is there, but its credentials did not come"
 
 
@@ -202,7 +168,7 @@ def test_checks_without_credentials_make_us_begin_anew_after_3_s() -> None:
     alice, bob = Side().open(), cunicu()
     bob.checks(alice, alice.last.credentials)
     alice.run(3.0)
-    assert begun(alice) == [0.0, 3.0]
+    assert alice.begun == [0.0, 3.0]
 
 
 def test_credentials_that_come_in_time_are_enough() -> None:
@@ -211,7 +177,7 @@ def test_credentials_that_come_in_time_are_enough() -> None:
     alice.run(2.9)
     alice.hears(bob.tells())
     alice.run(10.0)
-    assert len(begun(alice)) == 1
+    assert len(alice.begun) == 1
 
 
 def test_newer_credentials_that_come_in_time_are_enough() -> None:
@@ -221,7 +187,7 @@ def test_newer_credentials_that_come_in_time_are_enough() -> None:
     alice.run(2.0)
     alice.hears(anew.tells())
     alice.run(10.0)
-    assert len(begun(alice)) == 1
+    assert len(alice.begun) == 1
 
 
 def test_check_of_an_unknown_generation_does_not_disturb_what_gets_connected() -> None:
@@ -229,8 +195,8 @@ def test_check_of_an_unknown_generation_does_not_disturb_what_gets_connected() -
     cunicu(6).checks(alice, alice.last.credentials)
     bob.answers(alice)
     keep_alive(alice, bob, 10.0)
-    assert len(begun(alice)) == 1
-    assert alice.state is State.CONNECTED
+    assert len(alice.begun) == 1
+    assert alice.state() is State.CONNECTED
 
 
 def test_check_of_an_unknown_generation_makes_one_that_is_not_connected_begin_anew() -> None:
@@ -238,23 +204,23 @@ def test_check_of_an_unknown_generation_makes_one_that_is_not_connected_begin_an
     cunicu(8).checks(alice, alice.last.credentials)
     assert alice.answers == []
     alice.run(3.0)
-    assert begun(alice) == [0.0, 3.0]
+    assert alice.begun == [0.0, 3.0]
 
 
 def test_check_of_an_unknown_generation_does_not_disturb_a_live_one() -> None:
     alice, bob = live()
     cunicu(8).checks(alice, alice.last.credentials)
     keep_alive(alice, bob, 10.0)
-    assert len(begun(alice)) == 1
+    assert len(alice.begun) == 1
 
 
 def test_calling_peer_of_unknown_kind_gets_a_generation_where_there_is_none() -> None:
     alice, _ = bound()
     alice.run(40.0)
-    assert alice.state is State.FAILED
+    assert alice.state() is State.FAILED
     alice.hears(cunicu(8).tells())
-    assert alice.state is State.NEW
-    assert begun(alice) == [0.0, 40.0]
+    assert alice.state() is State.NEW
+    assert alice.begun == [0.0, 40.0]
 
 
 def test_call_beyond_the_limit_of_generations_is_counted() -> None:
@@ -263,183 +229,10 @@ def test_call_beyond_the_limit_of_generations_is_counted() -> None:
         alice.restarts()
     alice.hears(cunicu(8).tells(candidate=True))
     alice.run(1.0)
-    assert alice.state is State.FAILED
+    assert alice.state() is State.FAILED
     alice.hears(cunicu(9).tells())
-    assert alice.state is State.FAILED
+    assert alice.state() is State.FAILED
     assert alice.machine.drops["generation-limit"] == 1
-
-
-# New credentials
-
-
-def test_credentials_are_replaced_while_no_authenticated_traffic_came_and_ours_stay() -> None:
-    alice, _ = bound()
-    ours, anew = alice.last, cunicu(8)
-    alice.now = 1.0
-    alice.clear()
-    alice.hears(anew.tells(need=True, candidate=True))
-    assert alice.last.credentials.ufrag == ours.credentials.ufrag
-    assert alice.state is State.CHECKING
-    assert alice.checks(anew.credentials.ufrag)
-    anew.answers(alice)
-    assert alice.state is State.CONNECTED
-
-
-def test_credentials_that_were_replaced_are_stale() -> None:
-    alice, bob = bound()
-    alice.hears(cunicu(8).tells())
-    alice.hears(bob.tells())
-    assert alice.machine.drops["credentials-stale"] == 1
-    alice.clear()
-    alice.run(1.0)
-    assert alice.checks(bob.credentials.ufrag) == []
-
-
-def test_new_credentials_after_authenticated_traffic_begin_a_new_generation() -> None:
-    bob = Side(BOB, ALICE, B)
-    alice = Partner(7, ours=ALICE, theirs=BOB, address=THEIR_ADDRESS)
-    bob.open()
-    bob.hears(alice.tells(candidate=True))
-    ours = bob.last
-    alice.answers(bob)
-    assert bob.state is State.CHECKING
-    anew = Partner(8, ours=ALICE, theirs=BOB, address=THEIR_ADDRESS)
-    bob.hears(anew.tells())
-    assert bob.last.f != ours.f
-    assert len(begun(bob)) == 2
-    assert bob.state is State.NEW or bob.state is State.CHECKING
-
-
-def test_generation_that_is_over_leaves_stale_credentials() -> None:
-    alice, bob = live()
-    alice.restarts()
-    alice.clear()
-    alice.hears(bob.tells())
-    assert alice.machine.drops["credentials-stale"] == 1
-    assert alice.published == []
-    assert len(alice.when(State.NEW)) == 0
-
-
-def test_generation_that_carried_nothing_leaves_credentials_that_may_be_told_again() -> None:
-    alice, bob = bound()
-    alice.restarts()
-    alice.clear()
-    alice.hears(bob.tells())
-    assert alice.state is State.NEW or alice.state is State.CHECKING
-
-
-def test_1024_stale_credentials_are_remembered() -> None:
-    alice, bob = bound()
-    for number in range(100, 100 + MAX_STALE):
-        alice.now += 0.02
-        alice.hears(cunicu(number).tells())
-    alice.now += 0.1
-    alice.hears(cunicu(100).tells())
-    assert alice.machine.drops["credentials-stale"] == 1
-    alice.hears(bob.tells())
-    assert alice.machine.drops["credentials-stale"] == 2
-    alice.hears(cunicu(5000).tells(), bob.tells())
-    assert alice.machine.drops["credentials-stale"] == 2
-
-
-def test_same_ufrag_with_another_password_is_another_generation() -> None:
-    alice, bob = bound()
-    other = Message(credentials=Credentials(bob.credentials.ufrag, "another" * 4))
-    alice.clear()
-    alice.hears(other)
-    assert alice.checks(bob.credentials.ufrag)
-
-
-# Liveness beats signaling
-
-
-def test_new_credentials_for_a_live_path_are_held_back_and_make_us_check_it_at_once() -> None:
-    alice, bob = live()
-    alice.now = 2.0
-    alice.clear()
-    alice.hears(cunicu(8).tells())
-    assert alice.checks(bob.credentials.ufrag)
-    assert alice.published == []
-    assert alice.state is State.CONNECTED
-
-
-def test_credentials_held_back_are_dropped_when_the_path_answers() -> None:
-    alice, bob = live()
-    alice.now = 2.0
-    alice.hears(cunicu(8).tells())
-    bob.answers(alice)
-    assert alice.machine.drops["credentials-not-needed"] == 1
-    keep_alive(alice, bob, 20.0)
-    assert len(begun(alice)) == 1
-
-
-def test_credentials_held_back_are_applied_after_two_misses() -> None:
-    alice, _ = live()
-    alice.now = 2.0
-    anew = cunicu(8)
-    alice.hears(anew.tells(need=True))
-    alice.run(3.999)
-    assert len(begun(alice)) == 1
-    alice.run(4.0)
-    assert begun(alice)[1:] == [4.0]
-    anew.answers(alice)
-    assert alice.machine.history[-1].generation == 2
-    assert alice.machine.history[-1].new is State.CONNECTED
-
-
-def test_two_misses_take_three_round_trips_each_where_that_is_longer() -> None:
-    alice, bob = bound()
-    alice.run(0.8)
-    bob.answers(alice)
-    path = alice.machine.path
-    assert path is not None
-    assert path.rtt > 0.35
-    alice.hears(cunicu(8).tells())
-    alice.run(0.8 + 6 * path.rtt - 0.01)
-    assert len(begun(alice)) == 1
-    alice.run(0.8 + 6 * path.rtt + 0.01)
-    assert len(begun(alice)) == 2
-
-
-def test_newest_of_several_held_back_is_applied_at_the_time_of_the_first() -> None:
-    alice, _ = live()
-    alice.now = 2.0
-    alice.hears(cunicu(8).tells())
-    alice.run(3.5)
-    newest = cunicu(9)
-    alice.hears(newest.tells())
-    alice.run(4.0)
-    assert alice.checks(newest.credentials.ufrag)
-
-
-def test_restart_takes_the_credentials_that_are_held_back() -> None:
-    alice, _ = live()
-    alice.now = 2.0
-    anew = cunicu(8)
-    alice.hears(anew.tells())
-    alice.restarts()
-    alice.run(2.1)
-    assert begun(alice) == [0.0, 2.0]
-    assert alice.checks(anew.credentials.ufrag)
-
-
-def test_credentials_held_back_are_taken_when_the_limit_lets_a_generation_begin() -> None:
-    alice, _ = live()
-    for number in range(8, 12):
-        alice.now += 0.01
-        alice.restarts()
-        alice.hears(cunicu(number).tells())
-        alice.run(alice.now + 0.01)
-    last = cunicu(11)
-    last.answers(alice)
-    assert alice.machine.history[-1].new is State.CONNECTED
-    began = len(begun(alice))
-    alice.hears(cunicu(20).tells())
-    while len(begun(alice)) == began:
-        alice.run(alice.now + 1.0)
-    assert begun(alice)[-1] > 5.0
-    alice.hears(Message(candidate=last.candidate))
-    assert alice.checks(cunicu(20).credentials.ufrag)
 
 
 # Peers that turn out to know field 100
@@ -449,7 +242,7 @@ def test_peer_that_shows_field_100_is_plain_no_more() -> None:
     alice, bob = Side().open(), Partner(7)
     alice.hears(Message(candidate=bob.candidate), bob.says(alice.last.f))
     alice.run(10.0)
-    assert len(begun(alice)) == 1
+    assert len(alice.begun) == 1
     alice.hears(bob.tells(need=True), only(3))
     assert alice.machine.drops["message-without-session"] == 2
 
@@ -460,12 +253,12 @@ def test_peer_that_shows_field_100_later_gets_an_offer_beside_its_plain_pair() -
     alice.clear()
     alice.hears(warren.says())
     offer = alice.last
-    assert (offer.t, alice.state) == (warren.f, State.CONNECTED)
+    assert (offer.t, alice.state()) == (warren.f, State.CONNECTED)
     alice.hears(warren.says(offer.f))
     warren.answers(alice)
     assert alice.machine.history[-1].generation == 2
     keep_alive(alice, warren, 20.0)
-    assert alice.state is State.COMPLETED
+    assert alice.state() is State.COMPLETED
 
 
 def test_message_of_another_kind_is_counted_and_says_nothing_of_the_peer() -> None:

@@ -1,7 +1,8 @@
 """One generation: what the peer is told of us, and what it told."""
 
 from tests.ice.link import HOST, SRFLX, candidate, host, srflx
-from tests.session.pair import A, Partner, Side, connected, generations
+from tests.session.partner import Partner, connected, generations
+from tests.session.side import A, Side
 from warren.ice.candidate import LocalCandidate
 from warren.ice.transport import Base
 from warren.messages import Candidate, Credentials

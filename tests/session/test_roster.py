@@ -3,7 +3,9 @@
 import pytest
 
 from tests.ice.link import host
-from tests.session.pair import ALICE, BOB, A, Partner, Side, World, both, connected, generations
+from tests.session.pair import World, both
+from tests.session.partner import Partner, connected, generations
+from tests.session.side import ALICE, BOB, A, Side
 from warren.ice.transport import Base
 from warren.session.chronicle import Chronicle
 from warren.session.generation import Generation
@@ -147,7 +149,7 @@ def test_generation_with_a_proved_path_stays_although_none_was_selected() -> Non
     bob.open()
     bob.hears(alice.says(bob.last.f))
     alice.answers(bob)
-    assert bob.state is State.CHECKING
+    assert bob.state() is State.CHECKING
     bob.restarts()
     bob.hears(alice.says(bob.last.f))
     assert bob.when(State.CLOSED) == []
@@ -287,7 +289,7 @@ def test_state_is_that_of_the_generation_that_carries_data() -> None:
     connected(alice, bob)
     alice.restarts()
     assert alice.moves[-1].new is State.IDLE
-    assert alice.state is State.COMPLETED
+    assert alice.state() is State.COMPLETED
 
 
 def test_base_is_equal_only_to_itself() -> None:
