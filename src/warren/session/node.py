@@ -258,8 +258,6 @@ class NodeMachine:
         self._drain(session)
         del self._sessions[peer]
         self._armed.pop(session, None)
-        self._by_ufrag = {key: owner for key, owner in self._by_ufrag.items() if owner is not session}
-        self._by_source = {key: owner for key, owner in self._by_source.items() if owner is not session}
 
     def drain(self, session: SessionMachine) -> None:
         """Take over what an input given to the session directly (such as `restart`) has put out."""
