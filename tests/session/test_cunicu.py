@@ -1,12 +1,14 @@
 """Peers that do not know field 100: their generation is their ufrag and pwd."""
 
+from dataclasses import replace
+
 import pytest
 
-from tests.ice.link import host
+from tests.ice.link import candidate, host
 from tests.session.partner import Partner
 from tests.session.plain import THEIR_ADDRESS, bound, cunicu, keep_alive, live, local, only
 from tests.session.side import ALICE, BOB, A, B, Side
-from warren.messages import Message
+from warren.messages import CandidateType, Message
 from warren.session.config import Config
 from warren.session.state import State
 
@@ -147,6 +149,17 @@ def test_candidate_during_a_restart_waits_for_the_next_credentials() -> None:
     alice.clear()
     alice.hears(only(77), anew.tells())
     assert 77 in {transmit.destination[1] for _, transmit in alice.sent}
+
+
+def test_failure_tells_what_all_candidates_together_say_of_the_peers_nat() -> None:
+    alice = Side(config=Config(patience=1.0)).open()
+    alice.hears(cunicu().tells())
+    for port in (5000, 5001):
+        seen = candidate(CandidateType.SERVER_REFLEXIVE, "203.0.113.77", port)
+        alice.hears(Message(candidate=replace(seen, related=("10.0.0.7", 4000))))
+    alice.run(1.0)
+    assert alice.machine.failure is not None
+    assert "the peer: the NAT's mapping is different" in alice.machine.failure
 
 
 # No credentials

@@ -200,6 +200,26 @@ def test_check_finds_its_session_by_the_ufrag_that_it_names() -> None:
     assert [transmit.destination for transmit in told.drain().transmits] == [THERE]
 
 
+@pytest.mark.parametrize("closes", [False, True])
+def test_check_of_a_generation_that_is_gone_is_an_unknown_ufrags(closes: bool) -> None:
+    machine = node()
+    session = machine.open(BOB, 0.0)
+    told = Told(machine)
+    gone = first_said(told).credentials
+    assert gone is not None
+    if closes:
+        machine.close(BOB, 0.0)
+    else:
+        session.restart(0.0)
+        machine.drain(session)
+    request = stun.binding_request(
+        bytes(12), username=f"{gone.ufrag}:anybody", priority=1, controlling=False, tie_breaker=1,
+        key=stun.prepare_key(gone.pwd),
+    )  # fmt: skip
+    machine.datagram_received(A, THERE, request, 0.0)
+    assert machine.drops == {"stun-unknown-ufrag": 1}
+
+
 # Our addresses
 
 
