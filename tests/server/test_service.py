@@ -137,7 +137,8 @@ async def test_trouble_of_one_kind_is_logged_once_a_minute(
     for _ in range(20):
         await client.send(b"\xff")
         await client.send(b"")
-    assert len(caplog.records) == 2
+    # gRPC's poller, one for the process, may still tell asyncio of the loops that earlier tests closed.
+    assert len([record for record in caplog.records if record.name.startswith("warren.")]) == 2
 
 
 # Readers that do not read
