@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import socket
+import ssl
 import struct
 import sys
 from collections.abc import Callable, Sequence
@@ -12,6 +13,8 @@ from typing import Final, Protocol
 
 import ifaddr
 
+from warren.aio import stream
+from warren.aio.stream import Accepted, Listener, Stream, StreamEar
 from warren.aio.udp import open_udp_socket
 from warren.aio.watch import watch_clock, watch_links
 from warren.ice.transport import Address
@@ -82,6 +85,26 @@ class Network(Protocol):
         """
         ...
 
+    async def open_stream(
+        self, address: str, destination: Address, ear: StreamEar, *, tls: str | None = None
+    ) -> Stream:
+        """Connect by TCP from an address of ours; with `tls` speak TLS to a server that must have this name.
+
+        `ear` is told nothing before this returns; cancelling closes the connection.
+
+        Raises:
+            OSError: it cannot be reached, took too long, or its certificate is not to be trusted.
+        """
+        ...
+
+    async def listen(self, address: str, port: int, accepted: Accepted) -> Listener:
+        """Take TCP connections; port 0 lets the system choose.
+
+        Raises:
+            OSError: the address is not ours, or the port is in use.
+        """
+        ...
+
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
         """Find the addresses of a host name or literal.
 
@@ -92,7 +115,14 @@ class Network(Protocol):
 
 
 class SystemNetwork:
-    """The network of the operating system."""
+    """The network of the operating system.
+
+    Args:
+        tls: how servers are verified; by the system's trust store by default.
+    """
+
+    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
 
     def interfaces(self) -> Sequence[InterfaceAddress]:
         """List what the system's interfaces have, IPv4 first where one has both."""
@@ -121,6 +151,18 @@ class SystemNetwork:
     async def open_udp(self, address: str, port: int, received: Received) -> UdpSocket:
         """Bind a non-blocking socket and watch it in the running loop."""
         return open_udp_socket(asyncio.get_running_loop(), address, port, received)
+
+    async def open_stream(
+        self, address: str, destination: Address, ear: StreamEar, *, tls: str | None = None
+    ) -> Stream:
+        """Connect in the running loop."""
+        if tls is not None and self._tls is None:
+            self._tls = ssl.create_default_context()
+        return await stream.open_stream(address, destination, ear, tls=tls, context=self._tls)
+
+    async def listen(self, address: str, port: int, accepted: Accepted) -> Listener:
+        """Listen in the running loop."""
+        return await stream.listen(address, port, accepted)
 
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
         """Ask the system's resolver, off the loop's thread."""

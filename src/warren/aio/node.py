@@ -12,6 +12,7 @@ from typing import Any, Self, assert_never
 from warren import signaling
 from warren.aio.bases import Bases
 from warren.aio.calls import Allow, Calls
+from warren.aio.connections import Connections
 from warren.aio.driver import Driver
 from warren.aio.network import InterfaceAddress, Network, SystemNetwork
 from warren.aio.session import Session
@@ -19,7 +20,7 @@ from warren.backoff import Backoff
 from warren.errors import ConfigurationError, SignalingError
 from warren.ice.gather import MappingChanged
 from warren.ice.server_url import StunUrl
-from warren.ice.transport import Address, Base, Transmit
+from warren.ice.transport import Address, Base, CloseStream, OpenStream, Transmit
 from warren.keys import KeyPair, PrivateKey, PublicKey, PublicKeyPair
 from warren.messages import Message
 from warren.sansio import Dice
@@ -127,6 +128,14 @@ class Node:
         self._entered = True
         self._loop = asyncio.get_running_loop()
         self._driver: Driver[NodeOutput] = Driver(self._machine, self._perform, self._loop)
+        self._connections = Connections(
+            network=self._network,
+            machine=self._machine,
+            settle=self._driver.settle,
+            deliver=self._deliver,
+            spawn=self._spawn,
+            loop=self._loop,
+        )
         try:
             self._backend = self._connect_backend()
             for url in self._stun:
@@ -194,6 +203,7 @@ class Node:
             self._calls.end()
         self._driver.close()
         self._sockets.close()
+        self._connections.close_all()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -270,7 +280,11 @@ class Node:
         machine = self._machine.datagram_received(base, source, data, self._loop.time())
         if machine is None:
             self._driver.settle()
-        elif (session := self._sessions.get(machine)) is not None:
+        else:
+            self._deliver(machine, data)
+
+    def _deliver(self, machine: SessionMachine, data: bytes) -> None:
+        if (session := self._sessions.get(machine)) is not None:
             session.datagram_received(data)
 
     def _message_received(self, pair: PublicKeyPair, message: Message) -> None:
@@ -298,6 +312,12 @@ class Node:
             case Transmit(base, destination, data):
                 if (udp := self._sockets.get(base)) is not None:
                     udp.send(data, destination)
+                else:
+                    self._connections.write(base, data)
+            case OpenStream():
+                self._connections.open(output)
+            case CloseStream(base):
+                self._connections.close(base)
             case PublishTo(peer, message):
                 self._publish(peer, message)
             case SessionEvent(machine, event):
@@ -339,10 +359,11 @@ class Node:
         finally:
             self._publishing -= 1
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(partial(_finished, self._tasks))
+        return task
 
 
 def _finished(tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:

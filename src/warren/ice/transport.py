@@ -1,9 +1,19 @@
 """What packets leave from and go to: the words that the agent and its driver share."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
-__all__ = ["Address", "Base", "Route", "Transmit"]
+__all__ = [
+    "Address",
+    "Base",
+    "CloseStream",
+    "Datagram",
+    "OpenStream",
+    "Route",
+    "StreamOwner",
+    "Transmit",
+]
 
 Address = tuple[str, int]
 """(IP literal as `ipaddress` prints it, port); never a host name."""
@@ -13,7 +23,8 @@ Address = tuple[str, int]
 class Base:
     """One local transport that checks and data leave from (RFC 8445, 5.1.1): equal only to itself.
 
-    A base is not a socket: a relayed transport address or a TCP connection is one as well.
+    A base is not a socket: a relayed transport address or a TCP connection is one as well. Each stream has
+    one of its own, made by whoever opens it, with port 0 where the system is to choose.
     """
 
     address: str
@@ -29,7 +40,7 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Transmit:
-    """Send one datagram from a base."""
+    """Send one datagram from a base; on a stream write these bytes as they are, all or none of them."""
 
     base: Base
     destination: Address
@@ -42,3 +53,48 @@ class Route:
 
     base: Base
     destination: Address
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStream:
+    """Connect from the base's address to the destination; what becomes of it its owner is told."""
+
+    base: Base
+    destination: Address
+    tls: str | None = None
+    """The name that the server's certificate must have; None for plain TCP."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseStream:
+    """Close the stream of this base, open or still connecting; its owner hears nothing more of it."""
+
+    base: Base
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """What was in a stream's frame: it is treated as if it had come to the base as a datagram."""
+
+    base: Base
+    source: Address
+    data: bytes
+
+
+class StreamOwner(Protocol):
+    """Whoever opened a stream (`Streams.enter`) and hears what becomes of it; framing is its own work.
+
+    Like the owner of a transaction it may have a `session`: that machine is drained then, else the node's.
+    """
+
+    def stream_opened(self, base: Base, local: Address, now: float) -> None:
+        """It is connected, and verified where that was asked for; `local` is our end of it."""
+        ...
+
+    def stream_received(self, base: Base, data: bytes, now: float) -> Iterable[Datagram]:
+        """Bytes came, cut anywhere; returns the datagrams that are whole now."""
+        ...
+
+    def stream_closed(self, base: Base, reason: str, now: float) -> None:
+        """It could not be opened or has ended, not by us; nothing more will be heard of this base."""
+        ...

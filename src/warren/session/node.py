@@ -8,9 +8,10 @@ from typing import assert_never
 
 from warren.ice import stun
 from warren.ice.gather import CandidatesChanged, Gatherer, MappingChanged
+from warren.ice.streams import Streams
 from warren.ice.timing import Pacer
 from warren.ice.transaction import Transactions
-from warren.ice.transport import Address, Base, Transmit
+from warren.ice.transport import Address, Base, CloseStream, OpenStream, Transmit
 from warren.keys import PublicKey
 from warren.messages import Message
 from warren.sansio import Dice
@@ -57,7 +58,7 @@ class CallReceived:
     peer: PublicKey
 
 
-NodeOutput = Transmit | PublishTo | SessionEvent | CallReceived | MappingChanged
+NodeOutput = Transmit | OpenStream | CloseStream | PublishTo | SessionEvent | CallReceived | MappingChanged
 
 
 class NodeMachine:
@@ -73,6 +74,7 @@ class NodeMachine:
         self._config = config
         self._outputs: list[NodeOutput] = []
         self._transactions = Transactions(dice)
+        self._streams = Streams()
         self._pacer = Pacer()
         self._gatherer = Gatherer(transactions=self._transactions, dice=dice)
         self._sessions: dict[PublicKey, SessionMachine] = {}
@@ -87,6 +89,11 @@ class NodeMachine:
     def gatherer(self) -> Gatherer:
         """What is known of our own addresses and of the servers asked."""
         return self._gatherer
+
+    @property
+    def streams(self) -> Streams:
+        """Who owns which stream."""
+        return self._streams
 
     @property
     def sessions(self) -> dict[PublicKey, SessionMachine]:
@@ -171,11 +178,34 @@ class NodeMachine:
             return
         owner = transaction.owner
         owner.response_received(transaction, packet, source, base, now)
-        session: SessionMachine | None = getattr(owner, "session", None)
-        if session is not None:
-            self._drain(session)
-        else:
-            self._drain_gatherer(now)
+        self._drain_owner(owner, now)
+
+    def stream_opened(self, base: Base, local: Address, now: float) -> None:
+        """A stream that was to be opened is connected; `local` is our end of it."""
+        if (owner := self._streams.owner(base)) is not None:
+            owner.stream_opened(base, local, now)
+            self._drain_owner(owner, now)
+
+    def stream_received(self, base: Base, data: bytes, now: float) -> list[tuple[SessionMachine, bytes]]:
+        """Take bytes of a stream; returns the data in them, each with the session whose it is."""
+        owner = self._streams.owner(base)
+        if owner is None:
+            self.drops["stream-closed"] += 1  # Read before it was told to close.
+            return []
+        heard = []
+        for packet in owner.stream_received(base, data, now):
+            session = self.datagram_received(packet.base, packet.source, packet.data, now)
+            if session is not None:
+                heard.append((session, packet.data))
+        self._drain_owner(owner, now)
+        return heard
+
+    def stream_closed(self, base: Base, reason: str, now: float) -> None:
+        """A stream could not be opened, or has ended, for this reason in words."""
+        if (owner := self._streams.owner(base)) is not None:
+            self._streams.forget(base)
+            owner.stream_closed(base, reason, now)
+            self._drain_owner(owner, now)
 
     def network_changed(self, reason: str, now: float) -> None:
         """Addresses or routes are not what they were, or the machine slept: doubt all that is known."""
@@ -295,6 +325,13 @@ class NodeMachine:
         """Hand over what is to be done or told, in order."""
         outputs, self._outputs = self._outputs, []
         return outputs
+
+    def _drain_owner(self, owner: object, now: float) -> None:
+        session: SessionMachine | None = getattr(owner, "session", None)
+        if session is not None:
+            self._drain(session)
+        else:
+            self._drain_gatherer(now)
 
     def _drain_gatherer(self, now: float) -> None:
         changed = False

@@ -2,15 +2,17 @@
 
 import asyncio
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from warren.aio.network import InterfaceAddress
+from warren.aio.stream import CONNECT_TIMEOUT, Accepted, StreamEar
 from warren.ice import stun
 from warren.ice.transport import Address
 from warren.sansio import Dice
 from warren.testing.link import Line, Link
+from warren.testing.stream import Kind, Segment, SimListener, SimStream
 
 if TYPE_CHECKING:
     from warren.testing.network import Realm, SimNetwork
@@ -33,6 +35,9 @@ class SimHost:
         self.into = Line(link, dice)
         self.realms: dict[str, Realm] = {}
         self.sockets: dict[Address, SimSocket] = {}
+        self.listeners: dict[Address, SimListener] = {}
+        self.streams: dict[tuple[Address, Address], SimStream] = {}
+        """By (our end, the other end)."""
         self._network = network
         self._dice = dice
         self._interfaces: list[InterfaceAddress] = []
@@ -62,6 +67,7 @@ class SimHost:
         """Lose an address: its sockets send and receive nothing any more."""
         del self.realms.pop(address).members[address]
         self.sockets = {local: socket for local, socket in self.sockets.items() if local[0] != address}
+        self.listeners = {local: one for local, one in self.listeners.items() if local[0] != address}
         self._interfaces = [item for item in self._interfaces if item.address != address]
         self._tell()
 
@@ -99,15 +105,80 @@ class SimHost:
 
     def bind(self, address: str, port: int, received: Received) -> "SimSocket":
         """Bind a socket at once; see `open_udp`."""
+        local = self._choose(address, port, self.sockets)
+        socket = self.sockets[local] = SimSocket(self, local, received)
+        return socket
+
+    def _choose(self, address: str, port: int, taken: Container[Address]) -> Address:
         if address not in self.realms:
             raise OSError(errno.EADDRNOTAVAIL, f"{address} is no address of {self.name}")
         while not port:
             drawn = FIRST_EPHEMERAL + int(self._dice.random() * EPHEMERAL)
-            port = drawn if (address, drawn) not in self.sockets else 0
-        if (address, port) in self.sockets:
+            port = drawn if (address, drawn) not in taken else 0
+        if (address, port) in taken:
             raise OSError(errno.EADDRINUSE, f"{address} port {port} of {self.name} is taken")
-        socket = self.sockets[address, port] = SimSocket(self, (address, port), received)
-        return socket
+        return address, port
+
+    # Streams
+
+    async def open_stream(
+        self, address: str, destination: Address, ear: StreamEar, *, tls: str | None = None
+    ) -> SimStream:
+        """Connect; takes a round trip. Nothing on this network can be read, so there is no TLS on it.
+
+        Raises:
+            OSError: the port is refused, or nothing answers in time.
+        """
+        local = self._choose(address, 0, {local for local, _ in self.streams} | set(self.listeners))
+        stream = self._stream(local, destination)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await asyncio.shield(stream.established)
+        except BaseException as error:
+            stream.close()
+            if isinstance(error, TimeoutError):
+                raise TimeoutError(f"no connection in {CONNECT_TIMEOUT:.0f} s") from None
+            raise
+        stream.ear = ear
+        return stream
+
+    async def listen(self, address: str, port: int, accepted: Accepted) -> SimListener:
+        """Take connections; port 0 draws a free one.
+
+        Raises:
+            OSError: the address is not this host's, or the port is taken.
+        """
+        local = self._choose(address, port, self.listeners)
+        listener = SimListener(local, accepted, lambda local: self.listeners.pop(local, None))
+        self.listeners[local] = listener
+        return listener
+
+    def segment_received(self, local: Address, source: Address, packet: bytes) -> None:
+        """Take a segment; whoever sends what nobody wants is told so."""
+        segment = Segment.parse(packet)
+        stream = self.streams.get((local, source))
+        listener = self.listeners.get(local)
+        if stream is None and listener is not None and segment.kind is Kind.SYN:
+            stream = self._stream(local, source, listener.accepted)
+        if stream is not None:
+            stream.take(segment)
+        elif segment.kind is not Kind.RESET:
+            self._transfer(local, source, Segment(Kind.RESET).pack())
+
+    def _stream(self, local: Address, remote: Address, accepted: Accepted | None = None) -> SimStream:
+        stream = SimStream(
+            local, remote, transfer=self._transfer, forget=self._forget_stream, accepted=accepted
+        )
+        self.streams[local, remote] = stream
+        return stream
+
+    def _forget_stream(self, stream: SimStream) -> None:
+        if self.streams.get((stream.local, stream.remote)) is stream:
+            del self.streams[stream.local, stream.remote]
+
+    def _transfer(self, source: Address, destination: Address, packet: bytes) -> None:
+        if source[0] in self.realms:
+            self._network.send(self, source, destination, packet, "tcp")
 
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
         """Look a literal or one of the network's `names` up.

@@ -23,6 +23,8 @@ class Link:
     reorder: float = 0.0
     """Share of datagrams that are held back for up to `hold` and so overtaken."""
     hold: float = 0.2
+    udp: bool = True
+    """Whether it lets UDP pass, or TCP only."""
 
 
 class Line:

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, Literal
 
 from warren.ice.transport import Address
 from warren.sansio import Dice
 
-__all__ = ["Nat", "NatKind", "direct_path_possible"]
+__all__ = ["Nat", "NatKind", "Protocol", "direct_path_possible"]
+
+Protocol = Literal["udp", "tcp"]
+"""UDP and TCP ports have nothing to do with each other; they are mapped and filtered by the same rules."""
 
 FIRST_PORT: Final = 1024
 LAST_PORT: Final = 65535
@@ -33,6 +36,9 @@ def direct_path_possible(ours: NatKind, theirs: NatKind) -> bool:
     if NatKind.SYMMETRIC not in kinds:
         return True
     return not kinds <= {NatKind.SYMMETRIC, NatKind.PORT_RESTRICTED}
+
+
+_Key = tuple[Protocol, Address, Address | None]
 
 
 @dataclass(slots=True)
@@ -74,29 +80,33 @@ class Nat:
         self.hairpin = hairpin
         self.preserve_ports = preserve_ports and kind is not NatKind.SYMMETRIC
         self._dice = dice
-        self._mappings: dict[tuple[Address, Address | None], _Mapping] = {}
-        self._ports: dict[int, _Mapping] = {}
+        self._mappings: dict[_Key, _Mapping] = {}
+        self._ports: dict[tuple[Protocol, int], _Mapping] = {}
 
     def __len__(self) -> int:
         """Count the mappings, also those that have expired and were not used since."""
         return len(self._mappings)
 
-    def outbound(self, source: Address, destination: Address, now: float) -> Address:
+    def outbound(
+        self, source: Address, destination: Address, now: float, protocol: Protocol = "udp"
+    ) -> Address:
         """Translate a packet from inside: returns the source that the outside sees."""
         # RFC 4787, 4.1: endpoint-independent mapping, or one for each destination.
-        key = (source, destination if self.kind is NatKind.SYMMETRIC else None)
+        key = (protocol, source, destination if self.kind is NatKind.SYMMETRIC else None)
         mapping = self._mappings.get(key)
         if mapping is None or mapping.expires < now:
             self._forget(key)
-            mapping = _Mapping(source, self._choose_port(source[1], now), now)
-            self._mappings[key] = self._ports[mapping.port] = mapping
+            mapping = _Mapping(source, self._choose_port(protocol, source[1], now), now)
+            self._mappings[key] = self._ports[protocol, mapping.port] = mapping
         mapping.expires = now + self.timeout
         mapping.permitted[self._filter_key(destination)] = mapping.expires
         return self.address, mapping.port
 
-    def inbound(self, source: Address, destination: Address, now: float) -> Address | None:
+    def inbound(
+        self, source: Address, destination: Address, now: float, protocol: Protocol = "udp"
+    ) -> Address | None:
         """Translate a packet from outside: returns the inside destination, or None where it is dropped."""
-        mapping = self._ports.get(destination[1])
+        mapping = self._ports.get((protocol, destination[1]))
         if mapping is None or mapping.expires < now:
             return None
         if mapping.permitted.get(self._filter_key(source), -1.0) < now:
@@ -116,9 +126,9 @@ class Nat:
             return None
         return remote[0] if self.kind is NatKind.ADDRESS_RESTRICTED else remote
 
-    def _choose_port(self, wanted: int, now: float) -> int:
+    def _choose_port(self, protocol: Protocol, wanted: int, now: float) -> int:
         port = wanted if self.preserve_ports else self._draw()
-        while (taken := self._ports.get(port)) is not None and taken.expires >= now:
+        while (taken := self._ports.get((protocol, port))) is not None and taken.expires >= now:
             port = self._draw()
         if taken is not None:
             self._forget(next(key for key, mapping in self._mappings.items() if mapping is taken))
@@ -127,6 +137,6 @@ class Nat:
     def _draw(self) -> int:
         return FIRST_PORT + int(self._dice.random() * (LAST_PORT - FIRST_PORT + 1))
 
-    def _forget(self, key: tuple[Address, Address | None]) -> None:
+    def _forget(self, key: _Key) -> None:
         if (mapping := self._mappings.pop(key, None)) is not None:
-            del self._ports[mapping.port]
+            del self._ports[key[0], mapping.port]

@@ -10,14 +10,14 @@ from warren.ice.transport import Address
 from warren.sansio import Dice
 from warren.testing.host import SimHost
 from warren.testing.link import Link
-from warren.testing.nat import Nat, NatKind
+from warren.testing.nat import Nat, NatKind, Protocol
 
 __all__ = ["Packet", "Realm", "SimNetwork", "SimRouter"]
 
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """What the network did with one datagram: `fate` is "delivered" or why not."""
+    """What the network did with one datagram or segment: `fate` is "delivered" or why not."""
 
     time: float
     sender: str
@@ -25,6 +25,7 @@ class Packet:
     destination: Address
     data: bytes
     fate: str
+    protocol: Protocol = "udp"
 
 
 class Realm:
@@ -113,66 +114,94 @@ class SimNetwork:
         """Enter something that happened outside the network into the digest."""
         self._digest.update(event)
 
-    def send(self, sender: SimHost, source: Address, destination: Address, data: bytes) -> None:
-        """Take a datagram from a host's socket: up through its routers, over the links, and down again."""
-        now, realm = self.loop.time(), sender.realms[source[0]]
-        origin = source
-        while (member := realm.members.get(destination[0])) is None:
-            router = realm.gateway
-            if router is None or ":" in destination[0]:
-                return self._end(sender, origin, destination, data, "no route")
-            source, realm = router.nat.outbound(source, destination, now), router.outer
-            if destination[0] == router.nat.address and not router.nat.hairpin:
-                return self._end(sender, origin, destination, data, "no hairpin")
-        times = [now] if member is sender else sender.out.draw(now)
-        if not times:
-            return self._end(sender, origin, destination, data, "lost")
-        for time in times:
-            self.loop.call_at(time, self._arrive, sender, member, source, destination, data)
-
-    def forge(self, sender: SimHost, source: Address, destination: Address, data: bytes) -> None:
-        """Send a datagram with a false source to an address on the internet."""
-        if (member := self.internet.members.get(destination[0])) is None:
-            return self._end(sender, source, destination, data, "no route")
-        self.loop.call_soon(self._arrive, sender, member, source, destination, data)
-
-    def _arrive(
+    def send(
         self,
         sender: SimHost,
-        member: SimHost | SimRouter,
         source: Address,
         destination: Address,
         data: bytes,
+        protocol: Protocol = "udp",
     ) -> None:
-        now, outside = self.loop.time(), destination
+        """Take a packet from a host: up through its routers, over the links, and down again."""
+        now, realm = self.loop.time(), sender.realms[source[0]]
+        trip = _Trip(sender, source, destination, data, protocol)
+        while (member := realm.members.get(destination[0])) is None:
+            router = realm.gateway
+            if router is None or ":" in destination[0]:
+                return self._end(trip, "no route")
+            source, realm = router.nat.outbound(source, destination, now, protocol), router.outer
+            if destination[0] == router.nat.address and not router.nat.hairpin:
+                return self._end(trip, "no hairpin")
+        if protocol == "udp" and not sender.link.udp and member is not sender:
+            return self._end(trip, "udp blocked")
+        times = [now] if member is sender else sender.out.draw(now)
+        if not times:
+            return self._end(trip, "lost")
+        trip.seen = source
+        for time in times:
+            self.loop.call_at(time, self._arrive, trip, member)
+        return None
+
+    def forge(self, sender: SimHost, source: Address, destination: Address, data: bytes) -> None:
+        """Send a datagram with a false source to an address on the internet."""
+        trip = _Trip(sender, source, destination, data, "udp")
+        if (member := self.internet.members.get(destination[0])) is None:
+            return self._end(trip, "no route")
+        self.loop.call_soon(self._arrive, trip, member)
+        return None
+
+    def _arrive(self, trip: "_Trip", member: SimHost | SimRouter) -> None:
+        now, destination = self.loop.time(), trip.destination
         while isinstance(member, SimRouter):
-            inside = member.nat.inbound(source, destination, now)
+            inside = member.nat.inbound(trip.seen, destination, now, trip.protocol)
             if inside is None or destination[0] != member.nat.address:
-                return self._end(sender, source, outside, data, "filtered")
+                return self._end(trip, "filtered")
             following = member.inside.members.get(inside[0])
             if following is None:
-                return self._end(sender, source, outside, data, "no host")
+                return self._end(trip, "no host")
             member, destination = following, inside
-        if (sender.name, member.name) in self._cut:
-            return self._end(sender, source, outside, data, "cut")
-        times = [now] if member is sender else member.into.draw(now)
+        if (trip.sender.name, member.name) in self._cut:
+            return self._end(trip, "cut")
+        if trip.protocol == "udp" and not member.link.udp and member is not trip.sender:
+            return self._end(trip, "udp blocked")
+        times = [now] if member is trip.sender else member.into.draw(now)
         if not times:
-            return self._end(sender, source, outside, data, "lost")
+            return self._end(trip, "lost")
         for time in times:
-            self.loop.call_at(time, self._deliver, sender, member, source, destination, data)
+            self.loop.call_at(time, self._deliver, trip, member, destination)
+        return None
 
-    def _deliver(
-        self, sender: SimHost, host: SimHost, source: Address, destination: Address, data: bytes
-    ) -> None:
-        socket = host.sockets.get(destination)
-        self._end(sender, source, destination, data, "delivered" if socket else "no socket")
+    def _deliver(self, trip: "_Trip", host: SimHost, local: Address) -> None:
+        if trip.protocol == "tcp":
+            wanted = (local, trip.seen) in host.streams or local in host.listeners
+            self._end(trip, "delivered" if wanted else "no socket", local)
+            host.segment_received(local, trip.seen, trip.data)
+            return
+        socket = host.sockets.get(local)
+        self._end(trip, "delivered" if socket else "no socket", local)
         if socket is not None:
-            socket.received(data, source)
+            socket.received(trip.data, trip.seen)
 
-    def _end(self, sender: SimHost, source: Address, destination: Address, data: bytes, fate: str) -> None:
+    def _end(self, trip: "_Trip", fate: str, local: Address | None = None) -> None:
         self.fates[fate] += 1
-        now = self.loop.time()
+        now, source, destination = self.loop.time(), trip.seen, local or trip.destination
         self._digest.update(f"{now!r} {source} {destination} {fate} ".encode())
-        self._digest.update(data)
+        self._digest.update(trip.data)
         if self.watch is not None:
-            self.watch(Packet(now, sender.name, source, destination, data, fate))
+            self.watch(Packet(now, trip.sender.name, source, destination, trip.data, fate, trip.protocol))
+
+
+class _Trip:
+    """A packet on its way."""
+
+    __slots__ = ("data", "destination", "protocol", "seen", "sender")
+
+    def __init__(
+        self, sender: SimHost, source: Address, destination: Address, data: bytes, protocol: Protocol
+    ) -> None:
+        self.sender = sender
+        self.seen = source
+        """Where it comes from as those see it whom it has reached."""
+        self.destination = destination
+        self.data = data
+        self.protocol = protocol

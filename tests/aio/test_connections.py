@@ -1,0 +1,147 @@
+"""Tests of the streams of a node: its machine opens and closes them, and hears of them."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from random import Random
+from typing import Any
+
+from tests.testing.ear import simulate
+from tests.testing.test_stream import Server
+from warren.aio.connections import Connections
+from warren.ice.transport import Address, Base, Datagram, OpenStream
+from warren.keys import PrivateKey
+from warren.session.config import Config
+from warren.session.node import NodeMachine
+from warren.testing.network import SimNetwork
+
+TARGET = ("203.0.113.2", 80)
+
+
+class Owner:
+    """Writes down what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def stream_opened(self, base: Base, local: Address, now: float) -> None:
+        self.heard.append(f"opened from {local[0]}")
+
+    def stream_received(self, base: Base, data: bytes, now: float) -> Iterable[Datagram]:
+        self.heard.append(data.decode())
+        return ()
+
+    def stream_closed(self, base: Base, reason: str, now: float) -> None:
+        self.heard.append(reason)
+
+
+class Rig:
+    """Connections of a machine on a host of a simulated network, and one stream that it may open."""
+
+    def __init__(self, network: SimNetwork) -> None:
+        self.network = network
+        self.server = Server(network)
+        self.tasks: list[asyncio.Task[None]] = []
+        self.machine = NodeMachine(ours=PrivateKey(bytes(range(32))).public, dice=Random(1), config=Config())
+        self.connections = Connections(
+            network=network.host("a", "203.0.113.1"),
+            machine=self.machine,
+            settle=lambda: None,
+            deliver=lambda session, data: None,
+            spawn=self._spawn,
+            loop=asyncio.get_running_loop(),
+        )
+        self.owner = Owner()
+        self.base = Base("203.0.113.1", 0, "tcp")
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        self.tasks.append(asyncio.get_running_loop().create_task(work))
+        return self.tasks[-1]
+
+    def open(self) -> None:
+        self.machine.streams.enter(self.base, self.owner)
+        self.connections.open(OpenStream(self.base, TARGET))
+
+
+def test_a_stream_is_opened_written_to_and_read() -> None:
+    async def scene(network: SimNetwork) -> None:
+        rig = Rig(network)
+        await rig.server.open()
+        rig.open()
+        rig.connections.write(rig.base, b"too early")
+        await asyncio.sleep(1)
+        rig.connections.write(rig.base, b"question")
+        await asyncio.sleep(1)
+        guest, _, heard = rig.server.guests[0]
+        guest.write(b"answer")
+        await asyncio.sleep(1)
+        assert heard.data == b"question"
+        assert rig.owner.heard == ["opened from 203.0.113.1", "answer"]
+
+    simulate(scene)
+
+
+def test_a_stream_that_is_refused_is_told_closed() -> None:
+    async def scene(network: SimNetwork) -> None:
+        rig = Rig(network)
+        rig.open()
+        await asyncio.sleep(1)
+        assert rig.owner.heard == ["connection refused"]
+        assert len(rig.machine.streams) == 0
+
+    simulate(scene)
+
+
+def test_a_stream_that_the_other_end_closes_is_told_closed() -> None:
+    async def scene(network: SimNetwork) -> None:
+        rig = Rig(network)
+        await rig.server.open()
+        rig.open()
+        await asyncio.sleep(1)
+        rig.server.guests[0][0].close()
+        await asyncio.sleep(1)
+        assert rig.owner.heard[-1] == "the other end closed the connection"
+        rig.connections.write(rig.base, b"into the void")
+
+    simulate(scene)
+
+
+def test_a_stream_that_we_close_is_told_nothing() -> None:
+    async def scene(network: SimNetwork) -> None:
+        rig = Rig(network)
+        await rig.server.open()
+        rig.open()
+        await asyncio.sleep(1)
+        rig.connections.close(rig.base)
+        rig.connections.close(rig.base)
+        await asyncio.sleep(1)
+        assert rig.owner.heard == ["opened from 203.0.113.1"]
+        assert rig.server.guests[0][2].reason == "the other end closed the connection"
+
+    simulate(scene)
+
+
+def test_closing_everything_ends_attempts_too() -> None:
+    async def scene(network: SimNetwork) -> None:
+        rig = Rig(network)
+        await rig.server.open()
+        rig.open()
+        await asyncio.sleep(0.005)
+        rig.connections.close_all()
+        await asyncio.sleep(1)
+        assert rig.owner.heard == []
+        assert all(task.cancelled() for task in rig.tasks)
+
+    simulate(scene)
+
+
+def test_what_a_slow_reader_costs_is_counted() -> None:
+    async def scene(network: SimNetwork) -> None:
+        rig = Rig(network)
+        await rig.server.open()
+        rig.open()
+        await asyncio.sleep(1)
+        for _ in range(6):
+            rig.connections.write(rig.base, bytes(60_000))
+        assert rig.machine.drops["stream-reads-slowly"] == 2
+
+    simulate(scene)
