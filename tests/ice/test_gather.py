@@ -7,6 +7,8 @@ import pytest
 
 from warren.ice import stun
 from warren.ice.gather import CandidatesChanged, Gatherer, MappingChanged
+from warren.ice.gather import CandidatesChanged, Gatherer
+from warren.ice.streams import Streams
 from warren.ice.stun import Class, Method
 from warren.ice.timing import REFRESH
 from warren.ice.transaction import Transactions
@@ -27,7 +29,7 @@ class Lab:
 
     def __init__(self, *bases: Base, servers: Iterable[tuple[str, list[Address]]] = ()) -> None:
         self.transactions = Transactions(Random(1))
-        self.gatherer = Gatherer(transactions=self.transactions, dice=Random(2))
+        self.gatherer = Gatherer(transactions=self.transactions, streams=Streams(), dice=Random(2))
         self.now = 0.0
         self.packets: list[Transmit] = []
         self.changes = 0

@@ -1,11 +1,11 @@
-"""Bases: a node's UDP sockets, one for each usable address of the machine, as the addresses come and go."""
+"""Bases: a node's UDP sockets, one for each usable address of the machine, and what is lent beside them."""
 
 import errno
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from warren.aio.network import InterfaceAddress, Network, UdpSocket, usable_addresses
+from warren.aio.network import InterfaceAddress, Network, Sender, UdpSocket, usable_addresses
 from warren.errors import ConfigurationError
 from warren.ice.transport import Address, Base
 from warren.session.config import Config
@@ -17,8 +17,8 @@ logger = logging.getLogger("warren")
 IN_USE: Final = (errno.EADDRINUSE, errno.EACCES)
 
 
-class Bases(Mapping[Base, UdpSocket]):
-    """The open sockets by base.
+class Bases(Mapping[Base, Sender]):
+    """What sends from each base: the open sockets, and what was lent, which only looking up finds.
 
     Args:
         network: whose addresses.
@@ -43,15 +43,24 @@ class Bases(Mapping[Base, UdpSocket]):
         self._received, self._opened, self._closed = received, opened, closed
         self._sockets: dict[Base, UdpSocket] = {}
         self._seen: set[InterfaceAddress | str] = set()
+        self._senders: dict[Base, Sender] = {}
 
-    def __getitem__(self, base: Base) -> UdpSocket:
-        return self._sockets[base]
+    def __getitem__(self, base: Base) -> Sender:
+        return self._senders[base]
 
     def __iter__(self) -> Iterator[Base]:
         return iter(self._sockets)
 
     def __len__(self) -> int:
         return len(self._sockets)
+
+    def lend(self, base: Base, sender: Sender) -> None:
+        """Let data leave from a base that is no socket: a relayed one."""
+        self._senders[base] = sender
+
+    def take_back(self, base: Base) -> None:
+        """Undo `lend`."""
+        self._senders.pop(base, None)
 
     async def open(self) -> None:
         """Bind a socket to every usable address.
@@ -86,6 +95,7 @@ class Bases(Mapping[Base, UdpSocket]):
         addresses = {item.address for item in used}
         for base in [base for base in self._sockets if base.address not in addresses]:
             self._sockets.pop(base).close()
+            del self._senders[base]
             self._closed(base)
         bound = {base.address for base in self._sockets}
         for item in used:
@@ -114,5 +124,5 @@ class Bases(Mapping[Base, UdpSocket]):
             return
         base = Base(sock.local[0], sock.local[1], interface=item.interface)
         bases.append(base)
-        self._sockets[base] = sock
+        self._sockets[base] = self._senders[base] = sock
         self._opened(base)

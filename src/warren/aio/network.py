@@ -23,7 +23,7 @@ from warren.session.config import Config
 if sys.platform == "linux":
     import fcntl
 
-__all__ = ["InterfaceAddress", "Network", "SystemNetwork", "UdpSocket", "usable_addresses"]
+__all__ = ["InterfaceAddress", "Network", "Sender", "SystemNetwork", "UdpSocket", "usable_addresses"]
 
 Received = Callable[[bytes, Address], None]
 
@@ -42,16 +42,20 @@ class InterfaceAddress:
     """Whether its link carries anything now."""
 
 
-class UdpSocket(Protocol):
+class Sender(Protocol):
+    """What datagrams leave by."""
+
+    def send(self, data: bytes, destination: Address) -> None:
+        """Send one datagram now, or drop it as a network would."""
+        ...
+
+
+class UdpSocket(Sender, Protocol):
     """A bound UDP socket."""
 
     @property
     def local(self) -> Address:
         """The address and port it is bound to."""
-        ...
-
-    def send(self, data: bytes, destination: Address) -> None:
-        """Send one datagram now, or drop it as a network would."""
         ...
 
     def close(self) -> None:

@@ -1,11 +1,12 @@
 """Node: one key, its sockets, its signaling and all its sessions, on the event loop."""
 
 import asyncio
+import contextlib
 import logging
 import math
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Self, assert_never
 
@@ -15,18 +16,21 @@ from warren.aio.calls import Allow, Calls
 from warren.aio.connections import Connections
 from warren.aio.driver import Driver
 from warren.aio.network import InterfaceAddress, Network, SystemNetwork
+from warren.aio.relay import RelaySender
 from warren.aio.session import Session
 from warren.backoff import Backoff
 from warren.errors import ConfigurationError, SignalingError
 from warren.ice.gather import MappingChanged
-from warren.ice.server_url import StunUrl
+from warren.ice.server_url import StunUrl, TurnUrl
 from warren.ice.transport import Address, Base, CloseStream, OpenStream, Transmit
+from warren.ice.turn.allocation import Allocation
+from warren.ice.turn.relays import RelayClosed, RelayOpened
 from warren.keys import KeyPair, PrivateKey, PublicKey, PublicKeyPair
 from warren.messages import Message
 from warren.sansio import Dice
 from warren.session.config import Config
 from warren.session.machine import SessionMachine
-from warren.session.node import CallReceived, NodeMachine, NodeOutput, PublishTo, SessionEvent
+from warren.session.node import CallReceived, Left, NodeMachine, NodeOutput, PublishTo, SessionEvent
 from warren.session.state import State
 from warren.signaling.backend import Backend, SubscriptionChanged
 
@@ -36,6 +40,7 @@ PUBLISH_TIMEOUT = 10.0
 MAX_PUBLISHING = 1024
 SETTLE = 0.05
 RENEW_GAP = 5.0
+LEAVING = 1.0
 RESOLVE_AGAIN = Backoff(first=1.0, factor=2.0, limit=60.0, jitter=0.2)
 
 logger = logging.getLogger("warren")
@@ -69,7 +74,7 @@ class Node:
         self._config = config or Config()
         self._network = network or SystemNetwork()
         self._dice: Dice = dice or random.SystemRandom()
-        self._stun = _stun_urls(self._config)
+        self._stun, self._turn = _server_urls(self._config)
         self._machine = NodeMachine(ours=key.public, dice=self._dice, config=self._config)
         self._sockets = Bases(
             self._network,
@@ -85,6 +90,7 @@ class Node:
         self._signaling_trouble: dict[str, str] = {}
         self._unwatch: list[Callable[[], None]] = []
         self._network_event = asyncio.Event()
+        self._left = asyncio.Event()
         self._slept = 0.0
         self._renewed_at = -math.inf
         self._backend: Backend | None = None
@@ -140,9 +146,12 @@ class Node:
             self._backend = self._connect_backend()
             for url in self._stun:
                 self._machine.expect_server(str(url), self._loop.time())
+            for relay in self._turn:
+                self._machine.expect_relay(relay, self._loop.time())
             await self._sockets.open()
-            for url in self._stun:
-                self._spawn(self._resolve_server(url))
+            servers: list[StunUrl | TurnUrl] = [*self._stun, *self._turn]
+            for server in servers:
+                self._spawn(self._resolve_server(server))
             self._unwatch.append(self._network.watch(self._network_event.set, self._machine_slept))
             self._spawn(self._follow_network())
             self._unwatch.append(self._backend.watch(self._subscription_changed))
@@ -183,24 +192,47 @@ class Node:
         self._slept += seconds
         self._network_event.set()
 
-    async def _resolve_server(self, url: StunUrl) -> None:
+    async def _resolve_server(self, url: StunUrl | TurnUrl) -> None:
         for delay in RESOLVE_AGAIN.delays(self._dice):
             try:
                 addresses = await self._network.resolve(url.host, url.port)
             except OSError as error:
-                self._machine.server_failed(str(url), f"cannot be resolved: {error}", self._loop.time())
-                self._driver.settle()
+                self._server_failed(url, f"cannot be resolved: {error}")
                 await asyncio.sleep(delay)
             else:
-                self._machine.add_server(str(url), addresses, self._loop.time())
-                self._driver.settle()
+                self._server_resolved(url, addresses)
                 return
+
+    def _server_resolved(self, url: StunUrl | TurnUrl, addresses: Sequence[Address]) -> None:
+        now = self._loop.time()
+        if isinstance(url, StunUrl):
+            self._machine.add_server(str(url), addresses, now)
+        else:
+            self._machine.add_relay(url, addresses, now)
+        self._driver.settle()
+
+    def _server_failed(self, url: StunUrl | TurnUrl, reason: str) -> None:
+        now = self._loop.time()
+        if isinstance(url, StunUrl):
+            self._machine.server_failed(str(url), reason, now)
+        else:
+            self._machine.relay_failed(url, reason, now)
+        self._driver.settle()
+
+    async def _give_back(self) -> None:
+        """Give back what is ours at TURN servers; one that does not answer keeps it for some minutes."""
+        self._machine.leave(self._loop.time())
+        self._driver.settle()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVING):
+                await self._left.wait()
 
     async def _close(self) -> None:
         for session in list(self._sessions.values()):
             session.close()
         if self._calls is not None:
             self._calls.end()
+        await self._give_back()
         self._driver.close()
         self._sockets.close()
         self._connections.close_all()
@@ -258,7 +290,7 @@ class Node:
         """Begin a new generation (`Session.restart` does this)."""
         machine = self._machine.sessions[session.peer]
         machine.restart(self._loop.time(), reason)
-        self._machine.drain(machine)
+        self._machine.drain(machine, self._loop.time())
         self._driver.settle()
 
     def why_not_connected(self, session: Session) -> str:
@@ -277,11 +309,11 @@ class Node:
     # What comes from outside
 
     def _datagram_received(self, base: Base, data: bytes, source: Address) -> None:
-        machine = self._machine.datagram_received(base, source, data, self._loop.time())
-        if machine is None:
+        came = self._machine.datagram_received(base, source, data, self._loop.time())
+        if came is None:
             self._driver.settle()
         else:
-            self._deliver(machine, data)
+            self._deliver(*came)
 
     def _deliver(self, machine: SessionMachine, data: bytes) -> None:
         if (session := self._sessions.get(machine)) is not None:
@@ -310,14 +342,17 @@ class Node:
     def _perform(self, output: NodeOutput) -> None:
         match output:
             case Transmit(base, destination, data):
-                if (udp := self._sockets.get(base)) is not None:
-                    udp.send(data, destination)
-                else:
-                    self._connections.write(base, data)
+                self._transmit(base, destination, data)
             case OpenStream():
                 self._connections.open(output)
             case CloseStream(base):
                 self._connections.close(base)
+            case RelayOpened(base, allocation):
+                self._sockets.lend(base, self._relay_sender(allocation))
+            case RelayClosed(base):
+                self._sockets.take_back(base)
+            case Left():
+                self._left.set()
             case PublishTo(peer, message):
                 self._publish(peer, message)
             case SessionEvent(machine, event):
@@ -336,6 +371,24 @@ class Node:
         if self._backend is not None and self._loop.time() >= self._renewed_at + RENEW_GAP:
             self._renewed_at = self._loop.time()
             self._backend.nudge()
+
+    def _transmit(self, base: Base, destination: Address, data: bytes) -> None:
+        if (sender := self._sockets.get(base)) is not None:
+            sender.send(data, destination)
+        else:
+            self._connections.write(base, data)
+
+    def _relay_sender(self, allocation: Allocation) -> RelaySender:
+        return RelaySender(
+            allocation,
+            send=lambda allocation, packet: self._transmit(allocation.carrier, allocation.server, packet),
+            settle=self._relay_used,
+            loop=self._loop,
+        )
+
+    def _relay_used(self, allocation: Allocation) -> None:
+        self._machine.drain_relay(allocation)
+        self._driver.settle()
 
     def _publish(self, peer: PublicKey, message: Message) -> None:
         if self._publishing >= MAX_PUBLISHING:
@@ -372,9 +425,9 @@ def _finished(tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
         logger.error("a task of the node failed", exc_info=error)
 
 
-def _stun_urls(config: Config) -> list[StunUrl]:
+def _server_urls(config: Config) -> tuple[list[StunUrl], list[TurnUrl]]:
     try:
-        return [StunUrl.parse(url) for url in config.stun]
+        return [StunUrl.parse(url) for url in config.stun], [TurnUrl.parse(url) for url in config.turn]
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from warren.aio.network import UdpSocket
+from warren.aio.network import Sender
 from warren.errors import NotConnected
 from warren.ice import stun
 from warren.ice.transport import Base
@@ -59,7 +59,7 @@ class Session:
     """
 
     def __init__(
-        self, machine: SessionMachine, sockets: Mapping[Base, UdpSocket], host: Host, opened_at: float
+        self, machine: SessionMachine, sockets: Mapping[Base, Sender], host: Host, opened_at: float
     ) -> None:
         self._machine = machine
         self._sockets = sockets

@@ -99,6 +99,17 @@ class Common:
             help="A server that says how the internet sees us, such as stun:host:3478. Give two.",
         ),
     ] = field(default_factory=list)
+    turn: Annotated[
+        list[str],
+        typer.Option(
+            "--turn",
+            envvar="WARREN_TURN",
+            metavar="URL",
+            help="A server that passes on what NATs let through nowhere else, such as "
+            "turn:user:password@host:3478?transport=udp, or turns: for TLS. Others can see the options of "
+            "a command, but not its environment.",
+        ),
+    ] = field(default_factory=list, repr=False)
     interface: Annotated[
         list[str],
         typer.Option(
@@ -156,6 +167,7 @@ class Common:
             )
         config = Config(
             stun=self.stun,
+            turn=self.turn,
             port=self.port,
             include_interfaces=self.interface or ("*",),
             exclude_interfaces=() if self.interface else OVERLAY_INTERFACES,

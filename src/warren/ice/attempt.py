@@ -8,7 +8,7 @@ from warren.ice.checks import Check, Checks
 from warren.ice.choice import Choice
 from warren.ice.nomination import best_valid
 from warren.ice.nudge import Nudge
-from warren.ice.outputs import ChecksFailed, ConsentLost, PairFormed, Settled, SourceProved
+from warren.ice.outputs import ChecksFailed, ConsentLost, PairFormed, PeerExpected, Settled, SourceProved
 from warren.ice.prober import Prober
 from warren.ice.report import PairReport, SelectedPair, describe, why_failed
 from warren.ice.side import Side
@@ -136,7 +136,10 @@ class Attempt:
         pair = self._pairs.form(local, remote, remote.transport)
         if pair is None:
             self._side.drops["pairs-full"] += 1
-        elif self._side.patience_at is None:
+            return None
+        if pair.base.relayed and not pair.sent:
+            self._side.outputs.append(PeerExpected(pair.base, pair.destination))
+        if self._side.patience_at is None:
             self._side.patience_at = now + self._side.patience
             self._side.outputs.append(PairFormed())
         return pair

@@ -1,19 +1,21 @@
-"""Gathering: a node's addresses as it and its STUN servers see them, found once and kept fresh for all.
+"""Gathering: a node's addresses as it and its servers see them, found once and kept fresh for all.
 
 Every base asks every server of its family at the same time, so a dead server delays no candidate of another.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from warren.ice.candidate import LocalCandidate, foundation, local_preference, priority
 from warren.ice.inquiry import Inquiry
 from warren.ice.nat_report import Mapping, ServerReport, mapping_of, summary_of
+from warren.ice.streams import Streams
 from warren.ice.stun import Stun
 from warren.ice.transaction import Transaction, Transactions
 from warren.ice.transport import Address, Base, Transmit
+from warren.ice.turn.relays import RelayOutput, Relays
 from warren.messages import Candidate, CandidateType, NetworkType
 from warren.sansio import Dice
 
@@ -34,17 +36,19 @@ class MappingChanged:
     """A server sees us elsewhere than before: the NAT has forgotten us, and our other connections with it."""
 
 
-GatherOutput = Transmit | CandidatesChanged | MappingChanged
+GatherOutput = Transmit | CandidatesChanged | MappingChanged | RelayOutput
 
 
 class Gatherer:
-    """Owns the host and server-reflexive candidates of a node; a sans-I/O machine."""
+    """Owns the host, server-reflexive and relayed candidates of a node; a sans-I/O machine."""
 
     session = None  # Its transactions are the node's, not a session's.
 
-    def __init__(self, *, transactions: Transactions, dice: Dice) -> None:
+    def __init__(self, *, transactions: Transactions, streams: Streams, dice: Dice) -> None:
         self.drops: Counter[str] = Counter()
         """What came in the name of a server and was not believed, by reason."""
+        self.relays = Relays(transactions=transactions, streams=streams, dice=dice, drops=self.drops)
+        """What there is at TURN servers; whoever gives it an input drains the gatherer."""
         self._transactions = transactions
         self._dice = dice
         self._hosts: dict[Base, _Host] = {}
@@ -65,6 +69,7 @@ class Gatherer:
         host = self._hosts[base] = _Host(base, rank)
         for server in self._servers.values():
             self._ask(host, server, now)
+        self.relays.add_base(base, now)
         self._settle()
 
     def remove_base(self, base: Base, now: float) -> None:
@@ -73,15 +78,16 @@ class Gatherer:
         if host is not None:
             for inquiry in host.inquiries.values():
                 inquiry.stop()
+            self.relays.remove_base(base)
             self._settle()
 
     def expect_server(self, name: str) -> None:
-        """A server is being resolved: gathering is not complete before it is added or has failed."""
+        """A STUN server is being resolved: gathering is not complete before it is added or has failed."""
         self._servers.setdefault(name, _Server()).expected = True
         self._settle()
 
     def add_server(self, name: str, addresses: Sequence[Address], now: float) -> None:
-        """A server is at these addresses: every base asks those of its family that it does not ask yet."""
+        """A STUN server is at these addresses: every base asks those of its family that it has not yet."""
         server = self._servers.setdefault(name, _Server())
         server.expected, server.error = False, None
         server.addresses = tuple(dict.fromkeys((*server.addresses, *addresses)))
@@ -90,18 +96,20 @@ class Gatherer:
         self._settle()
 
     def server_failed(self, name: str, reason: str) -> None:
-        """A server cannot be asked, for this reason in words: its name does not resolve."""
+        """A STUN server cannot be asked, for this reason in words: its name does not resolve."""
         server = self._servers.setdefault(name, _Server())
         server.expected, server.error = False, reason
         self._settle()
 
     def needed(self, needed: bool, now: float) -> None:
-        """Say whether anyone needs the mappings; as long as somebody does they are refreshed."""
+        """Say whether anyone needs mappings and relays; as long as somebody does they are refreshed."""
         self._needed = needed
+        self.relays.needed(needed)
         self.tick(now)
 
     def refresh(self, now: float) -> None:
         """Ask every server again, but for those asked just now: a NAT may have another address for us."""
+        self.relays.refresh(now)
         for inquiry in self._inquiries():
             if now - inquiry.begun_at >= REFRESH_GAP:
                 self._outputs.append(Transmit(inquiry.base, inquiry.address, inquiry.begin(now)))
@@ -111,7 +119,7 @@ class Gatherer:
 
     @property
     def candidates(self) -> tuple[LocalCandidate, ...]:
-        """Host candidates by base, then server-reflexive ones; no two with the same base and address."""
+        """Host candidates by base, then server-reflexive, then relayed ones; none twice."""
         return self._candidates
 
     @property
@@ -122,7 +130,8 @@ class Gatherer:
     @property
     def report(self) -> tuple[ServerReport, ...]:
         """What every server said to every base; one that nobody could ask has a single entry."""
-        return tuple(entry for name in self._servers for entry in self._report_of(name))
+        asked = tuple(entry for name in self._servers for entry in self._report_of(name))
+        return asked + self.relays.report
 
     @property
     def mapping(self) -> Mapping:
@@ -139,7 +148,8 @@ class Gatherer:
     @property
     def deadline(self) -> float | None:
         """When a request is due, or the time of a server is over."""
-        return self._deadline
+        mine, theirs = self._deadline, self.relays.deadline
+        return theirs if mine is None or (theirs is not None and theirs < mine) else mine
 
     def tick(self, now: float) -> None:
         """Ask again where it is time, and give up where it is too late."""
@@ -149,12 +159,15 @@ class Gatherer:
                 packet = inquiry.advance(now)
                 if packet is not None:
                     self._outputs.append(Transmit(inquiry.base, inquiry.address, packet))
+        self.relays.tick(now)
         self._settle()
 
     def outputs(self) -> list[GatherOutput]:
         """Hand over what is to be sent or told, in order."""
+        relayed = self.relays.outputs()
+        self._settle()  # What a TURN server has answered may change what there is to offer.
         outputs, self._outputs = self._outputs, []
-        return outputs
+        return [*relayed, *outputs]
 
     def response_received(
         self, transaction: Transaction, response: Stun, source: Address, base: Base, now: float
@@ -194,10 +207,15 @@ class Gatherer:
             bool(self._hosts)
             and not any(server.expected for server in self._servers.values())
             and all(inquiry.done_once for inquiry in self._inquiries())
+            and self.relays.complete
         )
         hosts = [host.candidate for host in self._hosts.values()]
-        reflexive = [candidate for host in self._hosts.values() for candidate in host.reflexive()]
-        candidates = (*hosts, *reflexive)
+        reflexive = [
+            candidate
+            for base, host in self._hosts.items()
+            for candidate in host.reflexive(self.relays.mapped(base))
+        ]
+        candidates = (*hosts, *reflexive, *self.relays.candidates)
         if (candidates, complete) != (self._candidates, self._complete):
             self._candidates, self._complete = candidates, complete
             self._outputs.append(CandidatesChanged())
@@ -236,18 +254,22 @@ class _Host:
         self._reflexive: dict[Address, LocalCandidate] = {}
         self.candidate = self._make(CandidateType.HOST, (base.address, base.port))
 
-    def reflexive(self) -> list[LocalCandidate]:
-        """Its server-reflexive candidates: one for each address, however many servers see it."""
-        seen: dict[Address, Inquiry] = {}
-        for inquiry in self.inquiries.values():
+    def reflexive(self, relays: Iterable[tuple[Address, Address]]) -> list[LocalCandidate]:
+        """Its server-reflexive candidates: one for each address, however many servers see it.
+
+        `relays` are the addresses that TURN servers saw, each with the server.
+        """
+        seen: dict[Address, Address] = {}
+        asked = ((inquiry.mapped, inquiry.address) for inquiry in self.inquiries.values())
+        for mapped, server in (*asked, *relays):
             # RFC 8445, 5.1.3: the base's own address would be the host candidate a second time.
-            if inquiry.mapped is not None and inquiry.mapped != (self.base.address, self.base.port):
-                seen.setdefault(inquiry.mapped, inquiry)
+            if mapped is not None and mapped != (self.base.address, self.base.port):
+                seen.setdefault(mapped, server)
         # What peers have been told stays as it was, also when a server that comes before sees the same.
         kept = {mapped: known for mapped, known in self._reflexive.items() if mapped in seen}
-        for mapped, inquiry in seen.items():
+        for mapped, server in seen.items():
             if mapped not in kept:
-                kept[mapped] = self._make(CandidateType.SERVER_REFLEXIVE, mapped, inquiry.address[0])
+                kept[mapped] = self._make(CandidateType.SERVER_REFLEXIVE, mapped, server[0])
         self._reflexive = kept
         return list(kept.values())
 

@@ -9,7 +9,7 @@ from warren.ice.transaction import Owner, Retransmission, Transaction, Transacti
 from warren.ice.transport import Address, Base
 from warren.sansio import Dice
 
-__all__ = ["Inquiry"]
+__all__ = ["Inquiry", "is_mapping"]
 
 
 class Inquiry:
@@ -96,7 +96,7 @@ class Inquiry:
             self._end(f"answered {code} {reason}".rstrip())
             return
         mapped = response.mapped_address
-        if mapped is None or not _usable(mapped, self.base):
+        if mapped is None or not is_mapping(mapped, self.base):
             self._end("answered without a usable address")
             return
         self.mapped = mapped
@@ -119,7 +119,7 @@ class Inquiry:
         self.error, self.done_once = error, True
 
 
-def _usable(mapped: Address, base: Base) -> bool:
+def is_mapping(mapped: Address, base: Base) -> bool:
     """Whether it can be an address of ours; the other family is a NAT64's, and pairs with nothing."""
     address = ipaddress.ip_address(mapped[0])
     nowhere = address.is_unspecified or address.is_multicast or mapped[1] == 0

@@ -33,15 +33,23 @@ class ServerReport:
     """Who asked; None where nobody could."""
     mapped: Address | None = None
     """Where our packets seemed to come from when it last said so."""
+    relayed: tuple[Address, ...] = ()
+    """Where a TURN server takes packets for us."""
     error: str | None = None
     """Why the last time brought nothing, in words."""
 
     def __str__(self) -> str:
         asked = f" from {self.base.address}" if self.base is not None else ""
-        if self.error is None and self.mapped is not None:
-            host, port = self.mapped
-            return f"{self.server}{asked}: {f'[{host}]' if ':' in host else host}:{port}"
+        if self.error is None and (self.mapped is not None or self.relayed):
+            seen = "" if self.mapped is None else f" {_tell(self.mapped)}"
+            relayed = "".join(f" relayed at {_tell(address)}" for address in self.relayed)
+            return f"{self.server}{asked}:{seen}{relayed}"
         return f"{self.server}{asked}: {self.error or 'has not answered yet'}"
+
+
+def _tell(address: Address) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def mapping_of(reports: Iterable[ServerReport], *, complete: bool) -> Mapping:

@@ -11,6 +11,7 @@ __all__ = [
     "ConsentLost",
     "PairFormed",
     "PairSelected",
+    "PeerExpected",
     "Recovered",
     "Settled",
     "SourceProved",
@@ -38,6 +39,14 @@ class PairSelected:
 @dataclass(frozen=True, slots=True)
 class SourceProved:
     """An authenticated packet of the peer described to us came from there: so may data."""
+
+    base: Base
+    source: Address
+
+
+@dataclass(frozen=True, slots=True)
+class PeerExpected:
+    """Packets from there may soon come to this relayed base: the server must let them in."""
 
     base: Base
     source: Address
@@ -80,6 +89,7 @@ AgentOutput = (
     | PairFormed
     | PairSelected
     | SourceProved
+    | PeerExpected
     | Settled
     | Suspected
     | Recovered

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from warren.ice.stun import Key, Stun
+from warren.ice.stun import Key, Method, Sha256Key, Stun
 from warren.ice.transport import Address, Base
 from warren.sansio import Dice
 
@@ -23,7 +23,7 @@ class Owner(Protocol):
 class Transaction:
     """One request that is under way."""
 
-    __slots__ = ("base", "destination", "id", "key", "owner", "purpose", "sent_at")
+    __slots__ = ("base", "destination", "id", "key", "method", "owner", "purpose", "sent_at")
 
     def __init__(
         self,
@@ -33,7 +33,8 @@ class Transaction:
         destination: Address,
         sent_at: float,
         purpose: object,
-        key: Key | None,
+        key: Key | Sha256Key | None,
+        method: Method,
     ) -> None:
         self.id = id
         self.owner = owner
@@ -45,6 +46,8 @@ class Transaction:
         """What the owner asks for: a pair, a server."""
         self.key = key
         """What a response is proved with; None where none can be (a STUN server)."""
+        self.method = method
+        """What the request is about, and the response with it."""
 
     def __repr__(self) -> str:
         host, port = self.destination
@@ -71,13 +74,14 @@ class Transactions:
         destination: Address,
         now: float,
         purpose: object,
-        key: Key | None = None,
+        key: Key | Sha256Key | None = None,
+        method: Method = Method.BINDING,
     ) -> Transaction:
         """Enter a new transaction under a random id that no other one has."""
         id = self._dice.randbytes(12)
         while id in self._by_id:
             id = self._dice.randbytes(12)
-        transaction = Transaction(id, owner, base, destination, now, purpose, key)
+        transaction = Transaction(id, owner, base, destination, now, purpose, key, method)
         self._by_id[id] = transaction
         self._by_owner.setdefault(owner, {})[id] = transaction
         return transaction

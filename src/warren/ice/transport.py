@@ -31,6 +31,8 @@ class Base:
     port: int
     protocol: Literal["udp", "tcp"] = "udp"
     interface: str = ""
+    relayed: bool = False
+    """Whether it is a TURN server's: what leaves from it is wrapped first and goes to the server."""
 
     @property
     def is_ipv6(self) -> bool:

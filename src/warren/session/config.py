@@ -21,6 +21,9 @@ class Config:
     stun: Sequence[str] = ()
     """STUN servers: `stun:host[:port]`."""
 
+    turn: Sequence[str] = field(default=(), repr=False)
+    """TURN servers: `turn:user:password@host[:port][?transport=udp|tcp]`, or `turns:` for TLS."""
+
     port: int = 0
     """UDP port of every local address; 0 lets the system choose."""
 

@@ -11,6 +11,7 @@ from warren.ice.outputs import (
     ConsentLost,
     PairFormed,
     PairSelected,
+    PeerExpected,
     Recovered,
     Settled,
     SourceProved,
@@ -316,7 +317,7 @@ class SessionMachine:
         while outputs := generation.agent.outputs():
             for output in outputs:
                 match output:
-                    case Transmit():
+                    case Transmit() | PeerExpected():
                         self._chronicle.put(output)
                     case SourceProved(base, source):
                         self._roster.learn_source(generation, base, source)

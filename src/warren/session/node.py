@@ -8,10 +8,15 @@ from typing import assert_never
 
 from warren.ice import stun
 from warren.ice.gather import CandidatesChanged, Gatherer, MappingChanged
+from warren.ice.outputs import PeerExpected
+from warren.ice.server_url import TurnUrl
 from warren.ice.streams import Streams
 from warren.ice.timing import Pacer
 from warren.ice.transaction import Transactions
 from warren.ice.transport import Address, Base, CloseStream, OpenStream, Transmit
+from warren.ice.turn.allocation import Allocation
+from warren.ice.turn.channel import is_channel_data
+from warren.ice.turn.relays import RelayClosed, RelayOpened
 from warren.keys import PublicKey
 from warren.messages import Message
 from warren.sansio import Dice
@@ -29,7 +34,7 @@ from warren.session.outputs import (
     UfragRemoved,
 )
 
-__all__ = ["CallReceived", "NodeMachine", "NodeOutput", "PublishTo", "SessionEvent"]
+__all__ = ["CallReceived", "Left", "NodeMachine", "NodeOutput", "PublishTo", "SessionEvent"]
 
 MAX_CALLERS = 64
 CALL_LIFETIME = 60.0
@@ -58,7 +63,23 @@ class CallReceived:
     peer: PublicKey
 
 
-NodeOutput = Transmit | OpenStream | CloseStream | PublishTo | SessionEvent | CallReceived | MappingChanged
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What was ours at servers has been given back, as far as they answered: the sockets may be closed."""
+
+
+NodeOutput = (
+    Transmit
+    | OpenStream
+    | CloseStream
+    | RelayOpened
+    | RelayClosed
+    | PublishTo
+    | SessionEvent
+    | CallReceived
+    | MappingChanged
+    | Left
+)
 
 
 class NodeMachine:
@@ -76,7 +97,9 @@ class NodeMachine:
         self._transactions = Transactions(dice)
         self._streams = Streams()
         self._pacer = Pacer()
-        self._gatherer = Gatherer(transactions=self._transactions, dice=dice)
+        self._gatherer = Gatherer(transactions=self._transactions, streams=self._streams, dice=dice)
+        self._relays = self._gatherer.relays
+        self._leaving = False
         self._sessions: dict[PublicKey, SessionMachine] = {}
         self._by_ufrag: dict[str, SessionMachine] = {}
         self._by_source: dict[tuple[Base, Address], SessionMachine] = {}
@@ -119,7 +142,14 @@ class NodeMachine:
         self._drain_gatherer(now)
         for session in self._sessions.values():
             session.remove_base(base, now)
-            self._drain(session)
+            self._drain(session, now)
+        self._forget_base(base, now)
+        self._drain_gatherer(now)
+
+    def _forget_base(self, base: Base, now: float) -> None:
+        for session in self._sessions.values():
+            session.remove_base(base, now)
+            self._drain(session, now)
 
     def expect_server(self, name: str, now: float) -> None:
         """A STUN server is being resolved: our candidates are not final before it has been asked."""
@@ -136,31 +166,73 @@ class NodeMachine:
         self._gatherer.server_failed(name, reason)
         self._drain_gatherer(now)
 
+    def expect_relay(self, url: TurnUrl, now: float) -> None:
+        """A TURN server is being resolved: our candidates are not final before it has been asked."""
+        self._relays.expect(url)
+        self._drain_gatherer(now)
+
+    def add_relay(self, url: TurnUrl, addresses: Sequence[Address], now: float) -> None:
+        """A TURN server, resolved."""
+        self._relays.add(url, addresses, now)
+        self._drain_gatherer(now)
+
+    def relay_failed(self, url: TurnUrl, reason: str, now: float) -> None:
+        """A TURN server could not be resolved."""
+        self._relays.fail(url, reason)
+        self._drain_gatherer(now)
+
+    def leave(self, now: float) -> None:
+        """Give back what is ours at servers; `Left` is put out when that is done."""
+        self._leaving = True
+        self._relays.give_back(now)
+        self._drain_gatherer(now)
+
     def datagram_received(
         self, base: Base, source: Address, data: bytes, now: float
-    ) -> SessionMachine | None:
-        """Take a datagram; returns the session whose data it is, None where it was STUN or nobody's."""
+    ) -> tuple[SessionMachine, bytes] | None:
+        """Take a datagram; returns the session whose data it is and the data, None for STUN and strangers'.
+
+        What comes by way of a relay is unwrapped first.
+        """
         if not stun.is_stun(data):
             session = self._by_source.get((base, source))
-            if session is None:
-                self.drops["data-from-stranger"] += 1
-            return session
+            return (session, data) if session is not None else self._stranger(base, source, data, now)
         try:
             packet = stun.parse(data)
         except stun.StunError as error:
             self.drops[f"stun-{error.reason}"] += 1
             return None
-        if packet.method != stun.Method.BINDING:
-            self.drops["stun-method"] += 1
-        elif packet.cls == stun.Class.REQUEST:
-            self._request_received(packet, base, source, now)
-        elif packet.cls == stun.Class.INDICATION:
-            self.drops["stun-indication"] += (
-                1  # A keepalive (RFC 8445, 11): nothing to answer, and it proves nothing.
-            )
-        else:
+        if packet.cls == stun.Class.INDICATION:
+            return self._indication_received(packet, base, source, now)
+        if packet.cls != stun.Class.REQUEST:
             self._response_received(packet, base, source, now)
+        elif packet.method == stun.Method.BINDING:
+            self._request_received(packet, base, source, now)
+        else:
+            self.drops["stun-method"] += 1
         return None
+
+    def _stranger(
+        self, base: Base, source: Address, data: bytes, now: float
+    ) -> tuple[SessionMachine, bytes] | None:
+        """Take data that no session expects: a TURN server's, or nobody's."""
+        allocation = self._relays.at(base, source)
+        if allocation is None or allocation.relay is None or not is_channel_data(data):
+            self.drops["data-from-stranger"] += 1
+            return None
+        came = allocation.relay.unwrap_channel(data)
+        return None if came is None else self.datagram_received(*came, now)
+
+    def _indication_received(
+        self, packet: stun.Stun, base: Base, source: Address, now: float
+    ) -> tuple[SessionMachine, bytes] | None:
+        allocation = self._relays.at(base, source) if packet.method == stun.Method.DATA else None
+        if allocation is None or allocation.relay is None:
+            # A keepalive (RFC 8445, 11): nothing to answer, and it proves nothing.
+            self.drops["stun-indication"] += 1
+            return None
+        came = allocation.relay.unwrap_indication(packet)
+        return None if came is None else self.datagram_received(*came, now)
 
     def _request_received(self, packet: stun.Stun, base: Base, source: Address, now: float) -> None:
         parts = packet.username_parts
@@ -169,11 +241,11 @@ class NodeMachine:
             self.drops["stun-unknown-ufrag"] += 1
             return
         session.request_received(packet, base, source, now)
-        self._drain(session)
+        self._drain(session, now)
 
     def _response_received(self, packet: stun.Stun, base: Base, source: Address, now: float) -> None:
         transaction = self._transactions.get(packet.transaction_id)
-        if transaction is None:
+        if transaction is None or transaction.method != packet.method:
             self.drops["stun-unknown-transaction"] += 1
             return
         owner = transaction.owner
@@ -194,9 +266,9 @@ class NodeMachine:
             return []
         heard = []
         for packet in owner.stream_received(base, data, now):
-            session = self.datagram_received(packet.base, packet.source, packet.data, now)
-            if session is not None:
-                heard.append((session, packet.data))
+            came = self.datagram_received(packet.base, packet.source, packet.data, now)
+            if came is not None:
+                heard.append(came)
         self._drain_owner(owner, now)
         return heard
 
@@ -212,7 +284,7 @@ class NodeMachine:
         self._gatherer.refresh(now)
         for session in self._sessions.values():
             session.network_changed(reason, now)
-            self._drain(session)
+            self._drain(session, now)
         self._drain_gatherer(now)
 
     # Signaling
@@ -222,7 +294,7 @@ class NodeMachine:
         session = self._sessions.get(sender)
         if session is not None:
             session.message_received(message, now)
-            self._drain(session)
+            self._drain(session, now)
         elif self.listening:
             self._call_received(sender, message, now)
         else:
@@ -247,7 +319,7 @@ class NodeMachine:
         """Our subscription is live (again), or has a gap: sessions that are not connected say so at once."""
         for session in self._sessions.values():
             session.subscription_live(now)
-            self._drain(session)
+            self._drain(session, now)
 
     # Sessions
 
@@ -276,7 +348,7 @@ class NodeMachine:
         self._forget_callers(now)
         if (call := self._callers.pop(peer, None)) is not None:
             session.message_received(call[1], now)
-        self._drain(session)
+        self._drain(session, now)
         return session
 
     def close(self, peer: PublicKey, now: float) -> None:
@@ -285,13 +357,17 @@ class NodeMachine:
         if session is None:
             return
         session.close(now)
-        self._drain(session)
+        self._drain(session, now)
         del self._sessions[peer]
         self._armed.pop(session, None)
 
-    def drain(self, session: SessionMachine) -> None:
+    def drain(self, session: SessionMachine, now: float) -> None:
         """Take over what an input given to the session directly (such as `restart`) has put out."""
-        self._drain(session)
+        self._drain(session, now)
+
+    def drain_relay(self, allocation: Allocation) -> None:
+        """Take over what data given to a relay directly has put out: requests for what it needs."""
+        self._outputs += allocation.outputs()
 
     # The machine
 
@@ -319,7 +395,7 @@ class NodeMachine:
                 ready.append(session)
         for session in ready:
             session.tick(now)
-            self._drain(session)
+            self._drain(session, now)
 
     def outputs(self) -> list[NodeOutput]:
         """Hand over what is to be done or told, in order."""
@@ -329,7 +405,7 @@ class NodeMachine:
     def _drain_owner(self, owner: object, now: float) -> None:
         session: SessionMachine | None = getattr(owner, "session", None)
         if session is not None:
-            self._drain(session)
+            self._drain(session, now)
         else:
             self._drain_gatherer(now)
 
@@ -338,17 +414,28 @@ class NodeMachine:
         for output in self._gatherer.outputs():
             if isinstance(output, CandidatesChanged):
                 changed = True
-            else:
-                self._outputs.append(output)
+                continue
+            self._outputs.append(output)
+            if isinstance(output, RelayClosed):
+                self._forget_base(output.base, now)
+        if self._leaving and self._relays.left:
+            self._leaving = False
+            self._outputs.append(Left())
         if changed:
             candidates, complete = self._gatherer.candidates, self._gatherer.complete
             for session in self._sessions.values():
                 session.update_local(candidates, complete, now)
-                self._drain(session)
+                self._drain(session, now)
 
-    def _drain(self, session: SessionMachine) -> None:
+    def _relay(self, base: Base, peer: Address, data: bytes, now: float) -> None:
+        """Send a packet from a relayed base: wrapped, and as soon as the server lets it pass."""
+        if (allocation := self._relays.of(base)) is not None:
+            allocation.send(peer, data, now)
+            self._outputs += allocation.outputs()
+
+    def _drain(self, session: SessionMachine, now: float) -> None:
         for output in session.outputs():
-            self._perform(session, output)
+            self._perform(session, output, now)
         due = session.deadline
         armed = self._armed.get(session)
         if due is None or (armed is not None and armed <= due):
@@ -357,13 +444,20 @@ class NodeMachine:
         self._sequence += 1
         heapq.heappush(self._timers, (due, self._sequence, session))
 
-    def _perform(self, session: SessionMachine, output: SessionOutput) -> None:
+    def _perform(self, session: SessionMachine, output: SessionOutput, now: float) -> None:
         match output:
-            case Transmit():
-                self._outputs.append(output)
+            case Transmit(base, destination, data):
+                if base.relayed:
+                    self._relay(base, destination, data, now)
+                else:
+                    self._outputs.append(output)
+            case PeerExpected(base, source):
+                if (allocation := self._relays.of(base)) is not None:
+                    allocation.expect(source, now)
+                    self._outputs += allocation.outputs()
             case Publish(message):
                 self._outputs.append(PublishTo(session.peer, message))
-            case PathSuspected(now):
+            case PathSuspected():
                 self._gatherer.refresh(now)
                 self._drain_gatherer(now)
             case StateChanged() | PathChanged():

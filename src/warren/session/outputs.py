@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from warren.ice.outputs import PeerExpected
 from warren.ice.transport import Address, Base, Transmit
 from warren.messages import Candidate, CandidateType, Message
 from warren.session.state import State
@@ -106,6 +107,7 @@ class PathChanged:
 
 SessionOutput = (
     Transmit
+    | PeerExpected
     | Publish
     | UfragAdded
     | UfragRemoved

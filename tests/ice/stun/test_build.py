@@ -126,7 +126,8 @@ def test_integrity_without_fingerprint_verifies() -> None:
     st.sampled_from(Class),
     st.binary(min_size=12, max_size=12),
     st.dictionaries(
-        st.integers(0, 0xFFFF).filter(lambda kind: kind not in (0x0008, 0x8028)), st.binary(max_size=40)
+        st.integers(0, 0xFFFF).filter(lambda kind: kind not in (0x0008, 0x001C, 0x8028)),
+        st.binary(max_size=40),
     ),
 )
 def test_what_is_built_is_parsed(

@@ -1,8 +1,9 @@
-"""STUN messages (RFC 8489) as ICE uses them: parse, verify, build."""
+"""STUN messages (RFC 8489) as ICE and TURN use them: parse, verify, build."""
 
+from warren.ice.stun.address import read_address, write_xor_address
 from warren.ice.stun.build import binding_request, build, error, server_request, success
 from warren.ice.stun.format import Attribute, Class, Method, StunError, is_stun
-from warren.ice.stun.integrity import Key, prepare_key
+from warren.ice.stun.integrity import Key, Sha256Key, prepare_key
 from warren.ice.stun.message import Stun, parse, verify
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Class",
     "Key",
     "Method",
+    "Sha256Key",
     "Stun",
     "StunError",
     "binding_request",
@@ -18,7 +20,9 @@ __all__ = [
     "is_stun",
     "parse",
     "prepare_key",
+    "read_address",
     "server_request",
     "success",
     "verify",
+    "write_xor_address",
 ]

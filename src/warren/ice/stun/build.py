@@ -12,13 +12,12 @@ from warren.ice.stun.format import (
     FINGERPRINT_MASK,
     FINGERPRINT_SIZE,
     HEAD,
-    INTEGRITY_SIZE,
     Attribute,
     Class,
     Method,
     message_type,
 )
-from warren.ice.stun.integrity import MAC_SIZE, Key
+from warren.ice.stun.integrity import Key, Sha256Key
 from warren.ice.stun.message import Stun
 from warren.ice.transport import Address
 
@@ -29,7 +28,7 @@ _BINDING_SUCCESS: Final = message_type(Method.BINDING, Class.SUCCESS)
 _PRIORITY_AND_ROLE: Final = Struct(">HHIHHQ")
 _NOMINATION: Final = Struct(">HHI")
 _USE_CANDIDATE: Final = HEAD.pack(Attribute.USE_CANDIDATE, 0)
-_INTEGRITY_HEAD: Final = HEAD.pack(Attribute.MESSAGE_INTEGRITY, MAC_SIZE)
+_PROOF_HEADS: Final = {kind.attribute: HEAD.pack(kind.attribute, kind.size) for kind in (Key, Sha256Key)}
 _FINGERPRINT: Final = Struct(">II")
 _FINGERPRINT_HEAD: Final = Attribute.FINGERPRINT << 16 | 4
 _PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
@@ -81,22 +80,22 @@ def build(
     cls: Class,
     transaction_id: bytes,
     attributes: Sequence[tuple[int, bytes]],
-    key: Key | None = None,
+    key: Key | Sha256Key | None = None,
     fingerprint: bool = True,
 ) -> bytes:
-    """Any message: the attributes in order, MESSAGE-INTEGRITY if there is a key, FINGERPRINT."""
+    """Any message: the attributes in order, the proof if there is a key, FINGERPRINT."""
     body = b"".join(_attribute(kind, value) for kind, value in attributes)
     return _finish(message_type(method, cls), transaction_id, body, key, fingerprint)
 
 
 def _finish(
-    number: int, transaction_id: bytes, body: bytes, key: Key | None, fingerprint: bool = True
+    number: int, transaction_id: bytes, body: bytes, key: Key | Sha256Key | None, fingerprint: bool = True
 ) -> bytes:
     """Put header, proof and checksum to the attributes."""
-    covered, start = _starts(number, len(body), key is not None, fingerprint)
+    covered, start = _starts(number, len(body), 0 if key is None else key.size, fingerprint)
     rest = transaction_id + body
     if key is not None:
-        rest += _INTEGRITY_HEAD + key.mac(covered + rest)
+        rest += _PROOF_HEADS[key.attribute] + key.mac(covered + rest)
     message = start + rest
     if not fingerprint:
         return message
@@ -104,11 +103,11 @@ def _finish(
 
 
 @lru_cache(maxsize=256)  # Messages have few lengths.
-def _starts(number: int, length: int, proved: bool, fingerprint: bool) -> tuple[bytes, bytes]:
-    """The first 8 bytes as MESSAGE-INTEGRITY covers them, and as they are sent."""
-    # RFC 8489, 14.5: the length ends with MESSAGE-INTEGRITY, whatever follows.
-    covered = length + INTEGRITY_SIZE
-    complete = (covered if proved else length) + (FINGERPRINT_SIZE if fingerprint else 0)
+def _starts(number: int, length: int, proof: int, fingerprint: bool) -> tuple[bytes, bytes]:
+    """The first 8 bytes as the proof covers them, and as they are sent."""
+    # RFC 8489, 14.5: the length ends with the proof, whatever follows.
+    covered = length + HEAD.size + proof if proof else length
+    complete = covered + (FINGERPRINT_SIZE if fingerprint else 0)
     return HEAD.pack(number, covered) + COOKIE_BYTES, HEAD.pack(number, complete) + COOKIE_BYTES
 
 

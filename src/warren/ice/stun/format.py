@@ -11,7 +11,6 @@ __all__ = [
     "FINGERPRINT_SIZE",
     "HEAD",
     "HEADER_SIZE",
-    "INTEGRITY_SIZE",
     "Attribute",
     "Class",
     "Method",
@@ -25,7 +24,6 @@ COOKIE: Final = 0x2112A442
 COOKIE_BYTES: Final = COOKIE.to_bytes(4, "big")
 HEAD: Final = Struct(">HH")
 """A type and a length: so begins a message, and so begins each attribute."""
-INTEGRITY_SIZE: Final = 24
 FINGERPRINT_SIZE: Final = 8
 FINGERPRINT_MASK: Final = (
     0x5354554E  # RFC 8489, 14.7: "STUN", lest the CRC be that of somebody else's protocol.
@@ -54,20 +52,33 @@ class Class(IntEnum):
 
 
 class Attribute(IntEnum):
-    """The attributes that a Binding request or its response may carry."""
+    """What a message may carry, to a peer, a STUN server or a TURN server (RFC 8445, 8489, 8656)."""
 
     MAPPED_ADDRESS = 0x0001
     USERNAME = 0x0006
     MESSAGE_INTEGRITY = 0x0008
     ERROR_CODE = 0x0009
     UNKNOWN_ATTRIBUTES = 0x000A
+    CHANNEL_NUMBER = 0x000C
+    LIFETIME = 0x000D
+    XOR_PEER_ADDRESS = 0x0012
+    DATA = 0x0013
     REALM = 0x0014
     NONCE = 0x0015
+    XOR_RELAYED_ADDRESS = 0x0016
+    REQUESTED_ADDRESS_FAMILY = 0x0017
+    REQUESTED_TRANSPORT = 0x0019
+    MESSAGE_INTEGRITY_SHA256 = 0x001C
+    PASSWORD_ALGORITHM = 0x001D
+    USERHASH = 0x001E
     XOR_MAPPED_ADDRESS = 0x0020
     PRIORITY = 0x0024
     USE_CANDIDATE = 0x0025
     OLD_NOMINATION = 0x0030
     """An abandoned draft's renomination: ignored, although by its number it must be understood."""
+    ADDITIONAL_ADDRESS_FAMILY = 0x8000
+    PASSWORD_ALGORITHMS = 0x8002
+    ALTERNATE_SERVER = 0x8023
     FINGERPRINT = 0x8028
     ICE_CONTROLLED = 0x8029
     ICE_CONTROLLING = 0x802A

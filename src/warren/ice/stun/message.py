@@ -10,9 +10,16 @@ from typing import Final
 from zlib import crc32
 
 from warren.ice.stun.address import read_address, read_xor_address
-from warren.ice.stun.format import FINGERPRINT_MASK, FINGERPRINT_SIZE, Attribute, StunError
-from warren.ice.stun.integrity import Key
-from warren.ice.stun.shape import Shape
+from warren.ice.stun.format import (
+    FINGERPRINT_MASK,
+    FINGERPRINT_SIZE,
+    HEAD,
+    HEADER_SIZE,
+    Attribute,
+    StunError,
+)
+from warren.ice.stun.integrity import Key, Sha256Key
+from warren.ice.stun.shape import Shape, covered_head
 from warren.ice.transport import Address
 
 __all__ = ["Stun", "parse", "verify"]
@@ -22,6 +29,7 @@ _MAX_USERNAME: Final = 513  # RFC 8445, 5.3: two ufrags of at most 256 character
 _MAPPED_ADDRESS: Final = int(Attribute.MAPPED_ADDRESS)
 _USERNAME: Final = int(Attribute.USERNAME)
 _MESSAGE_INTEGRITY: Final = int(Attribute.MESSAGE_INTEGRITY)
+_MESSAGE_INTEGRITY_SHA256: Final = int(Attribute.MESSAGE_INTEGRITY_SHA256)
 _ERROR_CODE: Final = int(Attribute.ERROR_CODE)
 _XOR_MAPPED_ADDRESS: Final = int(Attribute.XOR_MAPPED_ADDRESS)
 _PRIORITY: Final = int(Attribute.PRIORITY)
@@ -60,6 +68,28 @@ class Stun:
         where = self._where.get(kind)
         return None if where is None else self.raw[where]
 
+    def number(self, kind: int, size: int = 4) -> int | None:
+        """The value of one type as a number of so many bytes."""
+        where = self._where.get(kind)
+        if where is None:
+            return None
+        value = self.raw[where]
+        return int.from_bytes(value, "big") if len(value) == size else None
+
+    def xor_addresses(self, kind: int) -> list[Address]:
+        """The addresses of all attributes of one type: an allocation may have one of each family."""
+        found = []
+        at, end = HEADER_SIZE, self._shape.integrity_at or self._shape.sha256_at or len(self.raw)
+        while at < end:
+            here, length = HEAD.unpack_from(self.raw, at)
+            at += HEAD.size
+            if here == kind:
+                address = read_xor_address(self.raw[at : at + length], self.transaction_id)
+                if address is not None:
+                    found.append(address)
+            at += length + (-length & 3)
+        return found
+
     @property
     def username(self) -> str | None:
         """USERNAME."""
@@ -75,7 +105,7 @@ class Stun:
     @property
     def priority(self) -> int | None:
         """PRIORITY: that of the peer-reflexive candidate that the request may reveal."""
-        return self._number(_PRIORITY, 4)
+        return self.number(_PRIORITY, 4)
 
     @property
     def use_candidate(self) -> bool:
@@ -85,17 +115,17 @@ class Stun:
     @property
     def controlling(self) -> int | None:
         """The tie-breaker of a sender that takes itself for controlling."""
-        return self._number(_ICE_CONTROLLING, 8)
+        return self.number(_ICE_CONTROLLING, 8)
 
     @property
     def controlled(self) -> int | None:
         """The tie-breaker of a sender that takes itself for controlled."""
-        return self._number(_ICE_CONTROLLED, 8)
+        return self.number(_ICE_CONTROLLED, 8)
 
     @property
     def nomination(self) -> int | None:
         """The value of a renomination, 24 bits."""
-        value = self._number(_NOMINATION, 4)
+        value = self.number(_NOMINATION, 4)
         return None if value is None else value & 0xFFFFFF
 
     @property
@@ -120,8 +150,8 @@ class Stun:
 
     @property
     def has_integrity(self) -> bool:
-        """Whether there is a MESSAGE-INTEGRITY; whether it is right, `verify` says."""
-        return self._shape.integrity_at != 0
+        """Whether there is a proof of either kind; whether it is right, `verify` says."""
+        return self._shape.integrity_at != 0 or self._shape.sha256_at != 0
 
     @property
     def has_fingerprint(self) -> bool:
@@ -132,13 +162,6 @@ class Stun:
     def unknown_required(self) -> tuple[int, ...]:
         """The comprehension-required attributes that nobody here knows (RFC 8489, 6.3.1: answer 420)."""
         return self._shape.unknown_required
-
-    def _number(self, kind: int, size: int) -> int | None:
-        where = self._where.get(kind)
-        if where is None:
-            return None
-        value = self.raw[where]
-        return int.from_bytes(value, "big") if len(value) == size else None
 
 
 def parse(data: bytes) -> Stun:
@@ -159,9 +182,11 @@ def parse(data: bytes) -> Stun:
     return Stun(data, shape)
 
 
-def verify(stun: Stun, key: Key) -> bool:
-    """Whether the message has a MESSAGE-INTEGRITY and it was made with this key."""
+def verify(stun: Stun, key: Key | Sha256Key) -> bool:
+    """Whether the message has the proof of this key's kind and it was made with this key."""
     shape = stun._shape
+    if isinstance(key, Sha256Key):
+        return _verify_sha256(stun.raw, shape, key)
     at = shape.integrity_at
     if not at:
         return False
@@ -172,6 +197,15 @@ def verify(stun: Stun, key: Key) -> bool:
     if not shape.known:
         _learn(raw[:4], shape)
     return True
+
+
+def _verify_sha256(raw: bytes, shape: Shape, key: Sha256Key) -> bool:
+    at = shape.sha256_at
+    if not at:
+        return False
+    # RFC 8489, 14.6: it may be cut short only where a usage says so, and none here does.
+    covered = covered_head(raw, at, Sha256Key.size) + raw[4:at]
+    return compare_digest(key.mac(covered), raw[shape.where[_MESSAGE_INTEGRITY_SHA256]])
 
 
 def _read_username(value: bytes) -> str | None:

@@ -12,20 +12,21 @@ from warren.ice.stun.format import (
     FINGERPRINT_SIZE,
     HEAD,
     HEADER_SIZE,
-    INTEGRITY_SIZE,
     Attribute,
     Class,
     Method,
     StunError,
     message_type,
 )
+from warren.ice.stun.integrity import Key
 
-__all__ = ["Shape"]
+__all__ = ["Shape", "covered_head"]
 
 _TYPES: Final = {message_type(method, cls): (method, cls) for method in Method for cls in Class}
 # Plain numbers: members of an IntEnum cost ten times as much to look up.
 _FINGERPRINT: Final = int(Attribute.FINGERPRINT)
 _INTEGRITY: Final = int(Attribute.MESSAGE_INTEGRITY)
+_INTEGRITY_SHA256: Final = int(Attribute.MESSAGE_INTEGRITY_SHA256)
 _UNDERSTOOD: Final = frozenset(map(int, Attribute))
 
 
@@ -42,6 +43,7 @@ class Shape:
         "integrity_at",
         "known",
         "method",
+        "sha256_at",
         "unknown_required",
         "where",
     )
@@ -57,6 +59,8 @@ class Shape:
         """Where the value of a type lies: the first one, and only what is proved, and FINGERPRINT."""
         self.integrity_at = 0
         """Where in the message MESSAGE-INTEGRITY begins; 0 if it has none."""
+        self.sha256_at = 0
+        """The same of MESSAGE-INTEGRITY-SHA256; a message is proved in one way or the other."""
         self.covered_head = b""
         """The message's first 4 bytes as MESSAGE-INTEGRITY covers them."""
         self.fingerprinted = False
@@ -92,15 +96,22 @@ class Shape:
             if length != 4 or at + FINGERPRINT_SIZE != len(data):
                 raise StunError("fingerprint")
             self.fingerprinted = True
-        elif self.integrity_at:
-            return  # RFC 8489, 14.5: nobody has proved what follows.
+        elif self.integrity_at or self.sha256_at:
+            return  # RFC 8489, 14.5 and 14.6: nobody has proved what follows.
+        elif kind == _INTEGRITY_SHA256:
+            self.sha256_at = at
         elif kind == _INTEGRITY:
             self.integrity_at = at
-            # RFC 8489, 14.5: the length ends with MESSAGE-INTEGRITY, whatever follows.
-            self.covered_head = data[:2] + (at + INTEGRITY_SIZE - HEADER_SIZE).to_bytes(2, "big")
+            self.covered_head = covered_head(data, at, Key.size)
         # RFC 8489, 14: of several with the same type the first one counts.
         value_at = at + HEAD.size
         self.where.setdefault(kind, slice(value_at, value_at + length))
+
+
+def covered_head(data: bytes, at: int, size: int) -> bytes:
+    """The message's first 4 bytes as a proof of `size` bytes at `at` covers them."""
+    # RFC 8489, 14.5: the length ends with the proof, whatever follows.
+    return data[:2] + (at + HEAD.size + size - HEADER_SIZE).to_bytes(2, "big")
 
 
 def _read_type(data: bytes) -> tuple[Method, Class]:
