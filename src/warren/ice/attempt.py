@@ -137,6 +137,7 @@ class Attempt:
         if pair is None:
             self._side.drops["pairs-full"] += 1
             return None
+        self._choice.pair_formed(now)
         if pair.base.relayed and not pair.sent:
             self._side.outputs.append(PeerExpected(pair.base, pair.destination))
         if self._side.patience_at is None:
@@ -163,7 +164,7 @@ class Attempt:
         self._prove(pair)
         # Only an answer to a check of ours says that the path works.
         if not pair.fresh and self._prober.may_trigger(pair, now):
-            self._prober.trigger(pair, now, self._choice.value_for(pair))
+            self._prober.trigger(pair, now, self._choice.value_for(pair, now))
         if not self._side.controlling:
             self._nominated(pair, nomination, now)
 
@@ -239,7 +240,7 @@ class Attempt:
             if check.controlling == self._side.controlling:
                 self.switch_role(now)
             if self._prober.may_trigger(pair, now):
-                self._prober.trigger(pair, now, self._choice.value_for(pair))
+                self._prober.trigger(pair, now, self._choice.value_for(pair, now))
         elif code // 100 != 5:
             self._fail(pair, pair.error, now)
 
@@ -328,9 +329,7 @@ class Attempt:
         if self._prober.paced_at is not None and self._prober.paced_at <= now:
             self._prober.start(now)
         while (pair := self._pairs.pop_due(now)) is not None:
-            if self._pairs.selected is None:
-                self._prober.repeat(pair, now)
-            else:
+            if not self._prober.repeat(pair, now):
                 self._fail(pair, "no answer", now)
         if self._nudging and self._nudge.pop_due(now):
             pair = best_valid(self._pairs)

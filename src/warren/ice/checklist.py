@@ -7,7 +7,7 @@ from typing import Final
 
 from warren.ice.candidate import LocalCandidate, pair_priority, peer_reflexive_priority
 from warren.ice.transport import Address, Base
-from warren.messages import Candidate
+from warren.messages import Candidate, CandidateType
 
 __all__ = ["MAX_DENSE", "MAX_PAIRS", "Checklist", "Pair", "PairState"]
 
@@ -36,6 +36,7 @@ class Pair:
         "error",
         "fresh",
         "heard",
+        "lapses",
         "local",
         "nomination",
         "order",
@@ -78,6 +79,8 @@ class Pair:
         """Whether it was said that the peer is there."""
         self.fresh = False
         """Whether it answered since the last suspicion."""
+        self.lapses = 0
+        """How often it was left because it had fallen silent."""
         self.nomination = -1
         """The highest value it was nominated with; 0 where nominations carry none, -1 if it never was."""
         self.rtt = 0.0
@@ -89,6 +92,11 @@ class Pair:
     def worked(self) -> bool:
         """Whether a check over it was ever answered."""
         return self.answered > 0
+
+    @property
+    def relayed(self) -> bool:
+        """Whether packets over it go by way of a TURN server, as far as is known."""
+        return self.base.relayed or self.remote.type is CandidateType.RELAY
 
     @property
     def unanswered(self) -> bool:
@@ -206,6 +214,11 @@ class Checklist:
         below all of that kind.
         """
         return pair in self._best()
+
+    def is_wanted(self, pair: Pair) -> bool:
+        """Whether its schedule goes on: nothing is selected, or it would be the end of a relayed path."""
+        selected = self.selected
+        return selected is None or (selected.relayed and not pair.relayed)
 
     def sharing(self, pair: Pair) -> int:
         """How many densely checked pairs lead to its address, itself included."""

@@ -10,11 +10,17 @@ from warren.ice.outputs import PairSelected, Recovered, Suspected
 from warren.ice.prober import LINGER, Prober
 from warren.ice.side import Side
 from warren.ice.transport import Route
+from warren.ice.trial import Trials
 
-__all__ = ["CLIMB", "Choice"]
+__all__ = ["CLIMB", "RELAY_WAIT", "Choice"]
 
 CLIMB: Final = (5.0, 60.0)
 """How long after a move away from a pair that worked it is asked again, and how often from then on."""
+
+MAX_CLIMBERS: Final = 8
+"""How many pairs that never worked are asked in a round: the best of them."""
+RELAY_WAIT: Final = 0.150
+"""How long a relayed pair is not nominated while a direct one may still answer; data uses it at once."""
 
 
 class Choice:
@@ -24,10 +30,13 @@ class Choice:
         "_checks",
         "_climb_at",
         "_consent",
+        "_held",
         "_nominator",
         "_pairs",
         "_prober",
+        "_relays_at",
         "_side",
+        "_trials",
         "begun",
         "lost",
         "route",
@@ -40,7 +49,10 @@ class Choice:
         self._prober = prober
         self._consent = Consent(dice=side.dice, timeout=side.consent_timeout)
         self._nominator = Nominator()
+        self._trials = Trials()
         self._climb_at = 0.0
+        self._relays_at: float | None = None
+        self._held = False
         self.route: Route | None = None
         """Where data goes: over the selected pair, before there is one over the best that answered."""
         self.begun = False
@@ -50,9 +62,16 @@ class Choice:
 
     # Choosing
 
-    def value_for(self, pair: Pair) -> int | None:
+    def pair_formed(self, now: float) -> None:
+        """A pair was formed: with the first one, direct pairs get their chance."""
+        if self._relays_at is None:
+            self._relays_at = now + RELAY_WAIT
+
+    def value_for(self, pair: Pair, now: float) -> int | None:
         """The value that a triggered check over this pair is to nominate it with, if any."""
-        return self._nominator.value_for(pair, self._pairs.selected) if self._side.controlling else None
+        if not self._side.controlling or self._is_early(pair, now):
+            return None
+        return self._nominator.value_for(pair, self._pairs.selected)
 
     def answered(self, pair: Pair, nomination: int | None, now: float) -> None:
         """A check over this pair was answered."""
@@ -63,9 +82,23 @@ class Choice:
             self._side.outputs.append(Recovered())
         elif pair is self._pairs.selected:
             self._consent.rest(now)
-        if not pair.fresh:
+        if not pair.fresh and self._is_steady(pair, now):
             pair.fresh = True
             self.reconsider(now, self._why())
+
+    def _is_steady(self, pair: Pair, now: float) -> bool:
+        """Whether a pair that answers may be used: at once where there is need, else after a trial."""
+        selected = self._pairs.selected
+        # The controlled side follows, and where nothing works there is nothing to lose.
+        if not self._side.controlling or selected is None or not selected.fresh:
+            return True
+        return pair.priority < selected.priority or self._trials.answered(pair, now)
+
+    def _is_early(self, pair: Pair, now: float) -> bool:
+        """Whether it is relayed, and a direct one may still answer in time."""
+        if self.begun or not pair.relayed or self._relays_at is None or now >= self._relays_at:
+            return False
+        return any(other.unanswered and not other.relayed for other in self._pairs)
 
     def reconsider(self, now: float, reason: str) -> None:
         """Choose anew among what works: the best while controlling, else what the peer chose."""
@@ -74,7 +107,8 @@ class Choice:
         selected = self._pairs.selected
         if best is None and self.begun and (selected is None or not selected.fresh):
             best = valid  # The peer chose it long ago, or is about to: it has lost the path as well.
-        if best is not None and best is not selected:
+        self._held = best is not None and self._side.controlling and self._is_early(best, now)
+        if best is not None and best is not selected and not self._held:
             self._select(best, now, reason)
         elif selected is None:
             self._direct(valid)
@@ -84,6 +118,8 @@ class Choice:
         selected = self._pairs.selected
         if self._nominator.withdraw(pair) and selected is not None:
             self._nominate(selected, now)
+        if not self.begun:
+            self.reconsider(now, "it answered")  # A relayed one may have waited for this.
 
     def role_switched(self, now: float) -> None:
         """We have the other role: what was nominated under the old one counts no more."""
@@ -101,6 +137,9 @@ class Choice:
         before = self._pairs.selected
         if before is None or not before.fresh:
             self._climb_at = now + CLIMB[0]
+        if before is not None and not before.fresh:
+            before.lapses += 1
+        self._trials.end_all()
         self.begun = True
         self._pairs.selected = pair
         self._direct(pair)
@@ -111,7 +150,9 @@ class Choice:
         if self._side.controlling:
             self._nominate(pair, now)
         for other in self._pairs:
-            if other.state is PairState.IN_PROGRESS:
+            if other.state is not PairState.IN_PROGRESS:
+                continue
+            if other.due is None or not self._pairs.is_wanted(other):
                 better = other.priority > pair.priority
                 self._pairs.schedule(other, now + LINGER if better else None)
 
@@ -142,6 +183,7 @@ class Choice:
     def _distrust(self, reason: str) -> None:
         for pair in self._pairs:
             pair.fresh = False
+        self._trials.end_all()
         self._side.outputs.append(Suspected(reason))
 
     def abandon(self, reason: str, now: float) -> None:
@@ -161,24 +203,38 @@ class Choice:
                 self._prober.check(pair, now)
 
     def _climb(self, selected: Pair, now: float) -> None:
-        """Ask the pairs that were better until they fell silent: a fault that passes must cost nothing."""
+        """Ask the pairs that were better until they fell silent: a fault that passes must cost nothing.
+
+        While the path is relayed, also direct ones that never worked: NATs and firewalls change.
+        """
         if now < self._climb_at:
             return
         self._climb_at = now + CLIMB[1]
         for pair in self._pairs:
             if pair.state is PairState.SUCCEEDED and not pair.fresh and pair.priority > selected.priority:
                 self._prober.check(pair, now)
+        if selected.relayed:
+            failed = (pair for pair in self._pairs.ranked() if pair.state is PairState.FAILED)
+            for pair in [pair for pair in failed if not pair.relayed][:MAX_CLIMBERS]:
+                self._prober.retry(pair, now)
 
     # Time
 
     @property
     def deadline(self) -> float | None:
         """When `tick` wants to be called."""
-        consent, repeat = self._consent.due, self._nominator.due
-        return consent if repeat is None or (consent is not None and consent < repeat) else repeat
+        deadline = self._consent.due
+        for at in (self._nominator.due, self._trials.due, self._relays_at if self._held else None):
+            if at is not None and (deadline is None or at < deadline):
+                deadline = at
+        return deadline
 
     def tick(self, now: float) -> None:
         """Repeat what nominates, keep consent fresh."""
+        if self._held:
+            self.reconsider(now, "it answered, and no direct one did in time")
+        for pair in self._trials.pop_due(now):
+            self._prober.check(pair, now)
         selected = self._pairs.selected
         nominator = self._nominator
         if selected is not None and nominator.due is not None and nominator.due <= now:

@@ -45,7 +45,7 @@ class Prober:
                 self._schedule(pair, now)
             else:
                 self._pairs.move(pair, PairState.IN_PROGRESS)
-                self._pairs.schedule(pair, at if selected is None else now + LINGER)
+                self._pairs.schedule(pair, at if self._pairs.is_wanted(pair) else now + LINGER)
 
     def check(self, pair: Pair, now: float, nomination: int | None = None) -> None:
         """Check this pair now, whatever the schedule says; a `nomination` nominates it."""
@@ -55,14 +55,25 @@ class Prober:
             if pair.state is not PairState.SUCCEEDED:
                 self._pairs.move(pair, PairState.IN_PROGRESS)
 
-    def repeat(self, pair: Pair, now: float) -> None:
-        """The pair's time has come while nothing is selected: check it again, or later."""
+    def repeat(self, pair: Pair, now: float) -> bool:
+        """The pair's time has come: check it again, or later; False where enough was tried."""
+        if not self._pairs.is_wanted(pair):
+            return False
         at = self._earliest(pair, now)
+        if self._pairs.selected is not None and (at is None or self._is_over(pair)):
+            return False  # From now on it is asked once a minute (`Choice`).
         if at == now:
             self.check(pair, now)
             self._schedule(pair, now)
         else:
             self._pairs.schedule(pair, at)
+        return True
+
+    def retry(self, pair: Pair, now: float) -> None:
+        """Ask a pair that has failed once more, if what a silent address may get allows it."""
+        if self._side.budget.earliest(pair.destination, now, selected=True) == now:
+            self.check(pair, now)
+            self._pairs.schedule(pair, now + LINGER)
 
     def may_trigger(self, pair: Pair, now: float) -> bool:
         """Whether a check of the peer makes us send one over this pair: the first always, then not each."""
@@ -99,15 +110,20 @@ class Prober:
         self.paced_at = self._side.pacer.next_token(now) + self._side.dice.uniform(0.0, self._crowding)
 
     def _schedule(self, pair: Pair, now: float) -> None:
-        if self._pairs.selected is not None:
+        if not self._pairs.is_wanted(pair):
             self._pairs.schedule(pair, now + LINGER)
             return
         dense = self._pairs.is_dense(pair)
         stride = self._pairs.sharing(pair) if dense and not pair.heard else 1
         wait = gap(pair.step, dense=dense, stride=stride)
         pair.step += stride
+        if wait is None and self._pairs.selected is not None:
+            wait = LINGER
         self._pairs.schedule(pair, None if wait is None else now + wait)
 
+    def _is_over(self, pair: Pair) -> bool:
+        return gap(pair.step, dense=self._pairs.is_dense(pair)) is None
+
     def _earliest(self, pair: Pair, now: float) -> float | None:
-        selected = self._pairs.selected is not None
+        selected = not self._pairs.is_wanted(pair)
         return self._side.budget.earliest(pair.destination, now, selected=selected)
