@@ -8,13 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
+
+import trustme
 
 from tests.needs import program
+from tests.server.certificates import issue
 from warren.cli.children import warren_command
 from warren.cli.lab import Lab
 from warren.ice import stun
 
-__all__ = ["Servers", "run_coturn", "run_signaling"]
+__all__ = ["PASSWORD", "REALM", "USER", "Servers", "Turn", "run_coturn", "run_signaling", "run_turn"]
+
+USER, PASSWORD, REALM = "ann", "p@ss word", "example.org"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +29,42 @@ class Servers:
 
     signaling: str
     stun: tuple[str, ...] = ()
+    turn: tuple[str, ...] = ()
 
     @property
     def options(self) -> list[str]:
         """The options of `warren` for them."""
-        return [f"--signaling={self.signaling}", *(f"--stun={url}" for url in self.stun)]
+        urls = {"signaling": (self.signaling,), "stun": self.stun, "turn": self.turn}
+        return [f"--{name}={url}" for name, values in urls.items() for url in values]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A coturn that relays for one user, by UDP, TCP and TLS."""
+
+    host: str
+    process: "subprocess.Popen[str]"
+    log_file: Path
+    trust: Path
+    """The certificate of who vouches for its TLS."""
+
+    def url(self, transport: str = "udp", user: str = USER, password: str = PASSWORD) -> str:
+        """How this user is told of it; `transport` is udp, tcp or tls."""
+        who = f"{quote(user)}:{quote(password, safe='')}@{self.host}"
+        return f"turns:{who}" if transport == "tls" else f"turn:{who}?transport={transport}"
+
+    @property
+    def environment(self) -> list[str]:
+        """What a command begins with, to believe its certificate."""
+        return ["env", f"SSL_CERT_FILE={self.trust}"]
+
+    def log(self) -> list[str]:
+        """What it has written."""
+        return self.log_file.read_text().splitlines()
+
+    def count(self, words: str) -> int:
+        """In how many lines it has written these words."""
+        return sum(words in line for line in self.log())
 
 
 @contextmanager
@@ -62,10 +99,35 @@ def run_coturn(lab: Lab, folder: Path, ask: Callable[[], socket.socket]) -> Iter
 
 
 @contextmanager
-def _server(lab: Lab, command: Sequence[str], stderr: int) -> Iterator[subprocess.Popen[str]]:
+def run_turn(
+    lab: Lab, folder: Path, ask: Callable[[], socket.socket], *options: str, host: str | None = None
+) -> Iterator[Turn]:
+    """Run a coturn that relays on the first address of the internet."""
+    host = host or lab.server_addresses[0]
+    authority = trustme.CA()
+    files, trust = issue(authority, folder, host), folder / "authority.pem"
+    authority.cert_pem.write_to_path(str(trust))
+    command = [
+        program("turnserver") or "turnserver", "-n", "-v", "--lt-cred-mech", f"--user={USER}:{PASSWORD}",
+        f"--realm={REALM}", f"--listening-ip={host}", "--no-dtls", "--no-cli",
+        f"--cert={files.certificate}", f"--pkey={files.key}", f"--pidfile={folder / 'turn-pid'}",
+        f"--db={folder / 'turn-db'}", "--log-file=stdout", "--simple-log", *options,
+    ]  # fmt: skip
+    log = folder / "turn.log"
+    with log.open("w") as output, _server(lab, command, subprocess.STDOUT, output.fileno()) as process:
+        with ask() as asking:
+            asking.settimeout(0.1)
+            _until_answered(asking, (host, 3478))
+        yield Turn(host, process, log, trust)
+
+
+@contextmanager
+def _server(
+    lab: Lab, command: Sequence[str], stderr: int, stdout: int = subprocess.DEVNULL
+) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         lab.command(None, *command),
-        stdout=subprocess.DEVNULL,
+        stdout=stdout,
         stderr=stderr,
         text=True,
         start_new_session=True,

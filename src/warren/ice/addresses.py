@@ -1,7 +1,9 @@
 """The candidates of both sides: ours by base and by address, the peer's by address."""
 
+import ipaddress
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from warren.ice.candidate import (
@@ -19,6 +21,11 @@ __all__ = ["MAX_REFLEXIVE", "MAX_REMOTE", "LocalAddresses", "RemoteAddresses", "
 
 MAX_REMOTE: Final = 32
 MAX_REFLEXIVE: Final = 16
+
+# RFC 1918, RFC 6598, RFC 4193.
+_PRIVATE: Final = tuple(
+    map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
+)
 
 
 class LocalAddresses:
@@ -142,11 +149,21 @@ def compatible(base: Base, remote: Candidate) -> bool:
     # Loopback reaches only loopback; a link-local base only neighbours, and those are not signaled.
     if _is_loopback(base.address) != _is_loopback(remote.address):
         return False
+    # Knowingly otherwise than RFC 8445, 6.1.2.2: from a server on the internet nothing gets to a private
+    # address, and coturn gives up an allocation when it cannot route a packet of it.
+    if base.relayed and _is_private(remote.address) and not _is_private(base.address):
+        return False
     return not base.address.startswith("fe80:")
 
 
 def _is_loopback(address: str) -> bool:
     return address.startswith("127.") or address == "::1"
+
+
+@lru_cache(maxsize=1024)  # Each address is paired with many.
+def _is_private(address: str) -> bool:
+    known = ipaddress.ip_address(address)
+    return any(known in network for network in _PRIVATE if network.version == known.version)
 
 
 def _network(address: Address) -> NetworkType:

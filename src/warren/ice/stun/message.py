@@ -24,6 +24,7 @@ from warren.ice.transport import Address
 
 __all__ = ["Stun", "parse", "verify"]
 
+_MAX_REASON: Final = 127  # RFC 8489, 14.8: characters.
 _MAX_USERNAME: Final = 513  # RFC 8445, 5.3: two ufrags of at most 256 characters, and a colon.
 
 _MAPPED_ADDRESS: Final = int(Attribute.MAPPED_ADDRESS)
@@ -139,14 +140,15 @@ class Stun:
 
     @property
     def error(self) -> tuple[int, str] | None:
-        """ERROR-CODE: 300 … 699 and the reason."""
+        """ERROR-CODE: 300 … 699 and the reason, as far as it can be shown to a person."""
         value = self.value(_ERROR_CODE)
         if value is None or len(value) < 4:
             return None
         hundreds, rest = value[2] & 0x7, value[3]
         if not 3 <= hundreds <= 6 or rest > 99:
             return None
-        return 100 * hundreds + rest, value[4:].decode(errors="replace")
+        words = value[4:].decode(errors="replace")[:_MAX_REASON]
+        return 100 * hundreds + rest, "".join(char for char in words if char.isprintable())
 
     @property
     def has_integrity(self) -> bool:
