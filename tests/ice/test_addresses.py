@@ -188,3 +188,20 @@ def test_a_replaced_source_makes_room_for_another() -> None:
 )
 def test_a_pair_is_of_one_family_protocol_and_scope(base: Base, remote: str, expected: bool) -> None:
     assert compatible(base, candidate(HOST, remote, 1000)) is expected
+
+
+@pytest.mark.parametrize(
+    ("relayed", "remote", "expected"),
+    [
+        ("203.0.113.4", "198.51.100.1", True),
+        ("203.0.113.4", "192.168.0.1", False),
+        ("203.0.113.4", "100.64.0.1", False),
+        ("192.168.0.4", "192.168.0.1", True),
+        ("2001:db8::4", "fd00::1", False),
+        ("2001:db8::4", "2001:db8::1", True),
+    ],
+)
+def test_a_relay_on_the_internet_reaches_no_private_address(
+    relayed: str, remote: str, expected: bool
+) -> None:
+    assert compatible(Base(relayed, 4000, relayed=True), candidate(HOST, remote, 1000)) is expected

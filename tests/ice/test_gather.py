@@ -5,14 +5,16 @@ from random import Random
 
 import pytest
 
+from tests.ice.turn.rig import Server
 from warren.ice import stun
-from warren.ice.gather import CandidatesChanged, Gatherer, MappingChanged
-from warren.ice.gather import CandidatesChanged, Gatherer
+from warren.ice.gather import CandidatesChanged, Gatherer, GatherOutput, MappingChanged
+from warren.ice.server_url import TurnUrl
 from warren.ice.streams import Streams
 from warren.ice.stun import Class, Method
 from warren.ice.timing import REFRESH
 from warren.ice.transaction import Transactions
 from warren.ice.transport import Address, Base, Transmit
+from warren.ice.turn.relays import RelayClosed, RelayOpened
 from warren.messages import Candidate, CandidateType, NetworkType
 
 HOME = Base("192.168.1.2", 4000)
@@ -34,6 +36,7 @@ class Lab:
         self.packets: list[Transmit] = []
         self.changes = 0
         self.moves = 0
+        self.relays: list[GatherOutput] = []
         for base in bases:
             self.gatherer.add_base(base, self.now)
         for name, addresses in servers:
@@ -51,6 +54,8 @@ class Lab:
                     self.changes += 1
                 case MappingChanged():
                     self.moves += 1
+                case _:
+                    self.relays.append(output)
         self.packets += sent
         return sent
 
@@ -583,3 +588,67 @@ def test_a_server_that_sees_us_elsewhere_than_before_tells_that_the_nat_has_forg
     world.drain()
     world.answer(HOME, ONE, PUBLIC_OTHER)
     assert world.moves == 1
+
+
+# Relays
+
+RELAY = TurnUrl(host="turn.example.org", port=3478, transport="udp", username="ann", password="p@ss")
+RELAYED = ("198.51.100.1", 50000)
+
+
+def with_relay(*servers: tuple[str, list[Address]]) -> Lab:
+    """A base that has asked a TURN server, which has challenged it."""
+    lab = Lab(HOME, servers=servers)
+    lab.gatherer.relays.add(RELAY, [TWO], 0.0)
+    lab.drain()
+    return lab
+
+
+def grant(lab: Lab, mapped: Address = PUBLIC) -> None:
+    request = stun.parse(lab.last_packet(HOME, TWO).data)
+    lab.receive(Server().allocated(request, RELAYED, mapped=mapped), HOME, TWO)
+
+
+def test_relayed_candidate_comes_last() -> None:
+    lab = with_relay()
+    grant(lab)
+    types = [local.candidate.type for local in lab.gatherer.candidates]
+    assert types == [CandidateType.HOST, CandidateType.SERVER_REFLEXIVE, CandidateType.RELAY]
+
+
+def test_turn_server_tells_the_mapped_address_too() -> None:
+    lab = with_relay()
+    grant(lab)
+    assert PUBLIC in [local.candidate.transport for local in lab.gatherer.candidates]
+
+
+def test_address_that_two_kinds_of_server_saw_is_one_candidate() -> None:
+    lab = with_relay(("stun:one", [ONE]))
+    lab.answer(HOME, ONE, PUBLIC)
+    grant(lab)
+    assert [local.candidate.transport for local in lab.gatherer.candidates].count(PUBLIC) == 1
+    assert lab.gatherer.mapping == "same"
+
+
+def test_gathering_waits_for_turn_servers_and_no_longer_than_they_take() -> None:
+    lab = with_relay()
+    assert not lab.gatherer.complete
+    lab.until(GIVES_UP_AFTER)
+    assert lab.gatherer.complete
+    assert "no answer" in lab.gatherer.summary
+
+
+def test_relay_is_opened_and_closed_with_its_base() -> None:
+    lab = with_relay()
+    grant(lab)
+    lab.gatherer.remove_base(HOME, 1.0)
+    lab.drain()
+    assert [type(output) for output in lab.relays] == [RelayOpened, RelayClosed]
+
+
+def test_deadline_is_the_first_of_all() -> None:
+    lab = with_relay(("stun:one", [ONE]))
+    lab.answer(HOME, ONE, PUBLIC)
+    assert lab.gatherer.deadline == 0.2
+    lab = Lab(HOME, servers=[("stun:one", [ONE])])
+    assert lab.gatherer.deadline == 0.2

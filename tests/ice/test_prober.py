@@ -281,3 +281,47 @@ def test_nothing_is_triggered_on_a_base_that_is_gone() -> None:
     pair = rig.form()
     rig.side.addresses.remove(BASE)
     assert not rig.prober.may_trigger(pair, 0.0)
+
+
+# Beside a relayed path
+
+RELAY = Base("203.0.113.4", 50000, relayed=True)
+
+
+def beside_a_relay() -> tuple[Rig, Pair]:
+    """A direct pair whose schedule is over, and a relayed path."""
+    rig = Rig()
+    relayed = rig.form(2, index=5, base=RELAY)
+    rig.select(relayed)
+    direct = rig.form(1)
+    rig.prober.start(0.0)
+    rig.times(direct, 100.0)
+    sent(rig.side)
+    return rig, direct
+
+
+def test_a_pair_that_has_failed_is_asked_again_a_minute_after_its_last_check() -> None:
+    rig, direct = beside_a_relay()
+    rig.prober.retry(direct, direct.sent_at + 59.0)
+    assert ports(rig.side) == []
+    rig.prober.retry(direct, direct.sent_at + 60.0)
+    assert ports(rig.side) == [1]
+    assert direct.due == direct.sent_at + LINGER
+
+
+def test_a_pair_that_the_peer_checks_again_and_again_is_waited_for_each_time() -> None:
+    rig, direct = beside_a_relay()
+    direct.triggered = 1
+    rig.pairs.move(direct, PairState.FAILED)
+    rig.prober.trigger(direct, 200.0)
+    assert direct.due == 200.0 + LINGER
+
+
+def test_beside_a_direct_path_nothing_is_repeated() -> None:
+    rig = Rig()
+    rig.select(rig.form(2, index=5))
+    better = rig.form(1)
+    rig.prober.start(0.0)
+    sent(rig.side)
+    assert not rig.prober.repeat(better, LINGER)
+    assert ports(rig.side) == []

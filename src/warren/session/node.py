@@ -140,11 +140,7 @@ class NodeMachine:
         self._gatherer.remove_base(base, now)
         # First, so that a generation begun in place of a lost one offers what is there still.
         self._drain_gatherer(now)
-        for session in self._sessions.values():
-            session.remove_base(base, now)
-            self._drain(session, now)
         self._forget_base(base, now)
-        self._drain_gatherer(now)
 
     def _forget_base(self, base: Base, now: float) -> None:
         for session in self._sessions.values():

@@ -112,15 +112,16 @@ class Relay:
         about = answer.request.about
         if isinstance(about, Channel):
             self._bound(about, answer)
-        elif isinstance(about, Permission):
-            if answer.code == 200:
-                for peer, data in about.granted(answer.request.asked_at):
-                    self._ready.append(self._indication(peer, data))
-            elif answer.code == NO_ANSWER:
-                about.unanswered()
-            else:
-                self._drops[f"turn-permission-{answer.code}"] += 1
-                about.refused(now)
+            return
+        assert isinstance(about, Permission)
+        if answer.code == 200:
+            for peer, data in about.granted(answer.request.asked_at):
+                self._ready.append(self._indication(peer, data))
+        elif answer.code == NO_ANSWER:
+            about.unanswered()
+        else:
+            self._drops[f"turn-permission-{answer.code}"] += 1
+            about.refused(now)
 
     def _bound(self, channel: Channel, answer: Answer) -> None:
         asked_at = answer.request.asked_at
