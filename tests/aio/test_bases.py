@@ -29,6 +29,7 @@ class Stage:
         self.bases = Bases(
             self.host,
             config or Config(),
+            dice=Random(2),
             received=lambda base, data, source: self.received.append((base, data, source)),
             opened=self.opened.append,
             closed=self.closed.append,
@@ -65,6 +66,29 @@ def test_a_port_in_use_is_an_error_when_opening() -> None:
     stage.host.bind("203.0.113.1", 500, lambda data, source: None)
     with pytest.raises(ConfigurationError, match=r"UDP port 500 of 203\.0\.113\.1 cannot be used"):
         stage.run(stage.bases.open())
+
+
+def test_of_a_range_of_ports_a_free_one_is_taken() -> None:
+    stage = Stage("203.0.113.1", config=Config(port=(500, 502)))
+    for port in (500, 502):
+        stage.host.bind("203.0.113.1", port, lambda data, source: None)
+    stage.run(stage.bases.open())
+    assert [base.port for base in stage.opened] == [501]
+
+
+def test_a_range_of_ports_that_are_all_in_use_is_an_error_when_opening() -> None:
+    stage = Stage("203.0.113.1", config=Config(port=(500, 501)))
+    for port in (500, 501):
+        stage.host.bind("203.0.113.1", port, lambda data, source: None)
+    with pytest.raises(ConfigurationError, match=r"every UDP port from 500 to 501 of 203\.0\.113\.1 cannot"):
+        stage.run(stage.bases.open())
+
+
+def test_what_a_range_cannot_mend_is_not_tried_with_other_ports() -> None:
+    stage = Stage("203.0.113.1", "203.0.113.2", config=Config(port=(500, 502)))
+    stage.host.realms.pop("203.0.113.2")
+    stage.run(stage.bases.open())
+    assert [base.address for base in stage.opened] == ["203.0.113.1"]
 
 
 def test_addresses_that_come_and_go_are_followed() -> None:

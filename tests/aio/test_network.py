@@ -39,6 +39,11 @@ def test_link_local_ipv6_is_left_out() -> None:
     assert usable_addresses([item], Config()) == ([], [(item, "IPv6 link-local")])
 
 
+def test_addresses_in_excluded_networks_are_left_out() -> None:
+    used, left_out = usable_addresses([ETHERNET], Config(exclude_networks=("192.0.2.0/24",)))
+    assert (used, left_out) == ([], [(ETHERNET, "network excluded")])
+
+
 def test_an_address_on_two_interfaces_is_used_once() -> None:
     again = InterfaceAddress("eth1", ETHERNET.address)
     assert usable_addresses([ETHERNET, again], Config())[0] == [ETHERNET]

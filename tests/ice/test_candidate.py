@@ -12,6 +12,7 @@ from warren.ice.candidate import (
     priority,
     refuse,
 )
+from warren.ice.policy import Networks
 from warren.ice.transport import Base
 from warren.messages import Candidate, CandidateType, NetworkType
 
@@ -120,6 +121,12 @@ def test_an_ordinary_candidate_is_not_refused(address: str) -> None:
 )
 def test_a_hostile_or_useless_candidate_is_refused(candidate: Candidate, reason: str) -> None:
     assert refuse(candidate, loopback=False) == reason
+
+
+def test_an_address_that_is_excluded_is_refused() -> None:
+    excluded = Networks(["192.0.2.0/24"])
+    assert refuse(told("192.0.2.1"), loopback=False, excluded=excluded) == "candidate-excluded"
+    assert refuse(told("192.0.3.1"), loopback=False, excluded=excluded) is None
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])

@@ -53,8 +53,10 @@ class Told:
         return [transmit for transmit, packet in packets if packet.cls is stun.Class.REQUEST]
 
 
-def node(ours: PublicKey = ALICE, *, base: Base | None = A, seed: int = 1) -> NodeMachine:
-    made = NodeMachine(ours=ours, dice=random.Random(seed), config=Config())
+def node(
+    ours: PublicKey = ALICE, *, base: Base | None = A, seed: int = 1, config: Config | None = None
+) -> NodeMachine:
+    made = NodeMachine(ours=ours, dice=random.Random(seed), config=config or Config())
     if base is not None:
         made.add_base(base, 0.0)
     return made

@@ -1,5 +1,7 @@
 """One generation: what the peer is told of us, and what it told."""
 
+from dataclasses import replace
+
 from tests.ice.link import HOST, SRFLX, candidate, host, srflx
 from tests.session.partner import Partner, connected, generations
 from tests.session.side import A, Side
@@ -49,6 +51,14 @@ def test_new_generation_has_a_session_id_credentials_as_cunicu_makes_them_and_re
     assert (len(generation.credentials.ufrag), len(generation.credentials.pwd)) == (16, 32)
     assert (generation.credentials.ufrag + generation.credentials.pwd).isalpha()
     assert generation.state is State.UNKNOWN
+
+
+def test_hidden_candidate_is_used_and_not_told() -> None:
+    hidden = replace(host(A), hidden=True)
+    generation = offered(hidden, SEEN)
+    assert generation.candidates == (SEEN.candidate,)
+    assert not generation.offer([hidden, SEEN], True, 0.0)
+    assert not generation.offer([hidden, SEEN], True, 0.0)
 
 
 def test_no_two_generations_have_the_same_credentials() -> None:

@@ -19,7 +19,9 @@ from tests.session.nodes import (
 from tests.session.partner import Partner
 from tests.session.side import ALICE, BOB, A, B
 from warren.ice import stun
+from warren.ice.policy import CandidatePolicy
 from warren.ice.transport import Address, Base
+from warren.session.config import Config
 from warren.session.outputs import PathChanged, StateChanged
 from warren.session.state import State
 
@@ -198,6 +200,33 @@ def test_check_finds_its_session_by_the_ufrag_that_it_names() -> None:
     )  # fmt: skip
     machine.datagram_received(A, THERE, request, 0.0)
     assert [transmit.destination for transmit in told.drain().transmits] == [THERE]
+
+
+@pytest.mark.parametrize(
+    "config", [Config(candidates=CandidatePolicy.RELAY_ONLY), Config(exclude_networks=[f"{THERE[0]}/32"])]
+)
+def test_check_where_the_user_wants_none_is_met_with_silence(config: Config) -> None:
+    machine = node(config=config)
+    machine.open(BOB, 0.0)
+    told = Told(machine)
+    ours = first_said(told).credentials
+    assert ours is not None
+    request = stun.binding_request(
+        bytes(12), username=f"{ours.ufrag}:anybody", priority=1, controlling=False, tie_breaker=1,
+        key=stun.prepare_key(ours.pwd),
+    )  # fmt: skip
+    before = len(told.transmits)
+    machine.datagram_received(A, THERE, request, 0.0)
+    assert len(told.drain().transmits) == before
+    assert machine.drops["stun-excluded"] == 1
+
+
+def test_with_relays_only_the_peer_is_told_of_no_other_address() -> None:
+    machine = node(config=Config(candidates=CandidatePolicy.RELAY_ONLY))
+    machine.open(BOB, 0.0)
+    session = first_said(Told(machine)).session
+    assert session is not None
+    assert session.candidates == ()
 
 
 @pytest.mark.parametrize("closes", [False, True])

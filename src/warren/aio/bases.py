@@ -5,9 +5,10 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from warren.aio.network import InterfaceAddress, Network, Sender, UdpSocket, usable_addresses
+from warren.aio.network import InterfaceAddress, Network, Received, Sender, UdpSocket, usable_addresses
 from warren.errors import ConfigurationError
 from warren.ice.transport import Address, Base
+from warren.sansio import Dice
 from warren.session.config import Config
 
 __all__ = ["Bases"]
@@ -22,7 +23,8 @@ class Bases(Mapping[Base, Sender]):
 
     Args:
         network: whose addresses.
-        config: which of them, and the port.
+        config: which of them, and the ports.
+        dice: where in a range of ports to begin.
         received: gets every datagram.
         opened: told of a base that is new.
         closed: told of one that is gone.
@@ -33,13 +35,14 @@ class Bases(Mapping[Base, Sender]):
         network: Network,
         config: Config,
         *,
+        dice: Dice,
         received: Callable[[Base, bytes, Address], None],
         opened: Callable[[Base], None],
         closed: Callable[[Base], None],
     ) -> None:
         self.left_out: list[tuple[InterfaceAddress, str]] = []
         """Addresses that are not offered, each with the reason in words."""
-        self._network, self._config = network, config
+        self._network, self._config, self._dice = network, config, dice
         self._received, self._opened, self._closed = received, opened, closed
         self._sockets: dict[Base, UdpSocket] = {}
         self._seen: set[InterfaceAddress | str] = set()
@@ -110,12 +113,13 @@ class Bases(Mapping[Base, Sender]):
             self._received(bases[0], data, source)
 
         try:
-            sock = await self._network.open_udp(item.address, self._config.port, received)
+            sock = await self._bind(item.address, received)
         except OSError as error:
             if strict and error.errno in IN_USE:
+                first, last = _range(self._config.port)
+                which = f"UDP port {first}" if first == last else f"every UDP port from {first} to {last}"
                 raise ConfigurationError(
-                    f"UDP port {self._config.port} of {item.address} cannot be used: {error.strerror}; "
-                    "choose another, or 0"
+                    f"{which} of {item.address} cannot be used: {error.strerror}; choose another, or 0"
                 ) from error
             # An address may vanish between being listed and being bound, or be tentative (RFC 4862, 5.4).
             logger.info("%s on %s is left out: %s", item.address, item.interface, error)
@@ -126,3 +130,20 @@ class Bases(Mapping[Base, Sender]):
         bases.append(base)
         self._sockets[base] = self._senders[base] = sock
         self._opened(base)
+
+    async def _bind(self, address: str, received: Received) -> UdpSocket:
+        """Bind to the first port of the range that is free, beginning anywhere in it."""
+        first, last = _range(self._config.port)
+        ports = range(first, last + 1)
+        begin = int(self._dice.random() * len(ports))
+        for port in (*ports[begin:], *ports[:begin])[:-1]:
+            try:
+                return await self._network.open_udp(address, port, received)
+            except OSError as error:
+                if error.errno not in IN_USE:
+                    raise
+        return await self._network.open_udp(address, ports[begin - 1], received)
+
+
+def _range(port: int | tuple[int, int]) -> tuple[int, int]:
+    return (port, port) if isinstance(port, int) else port

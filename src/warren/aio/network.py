@@ -17,6 +17,7 @@ from warren.aio import stream
 from warren.aio.stream import Accepted, Listener, Stream, StreamEar
 from warren.aio.udp import open_udp_socket
 from warren.aio.watch import watch_clock, watch_links
+from warren.ice.policy import Networks
 from warren.ice.transport import Address
 from warren.session.config import Config
 
@@ -221,6 +222,8 @@ def _why_not(item: InterfaceAddress, config: Config) -> str | None:
         return None if config.loopback else "loopback"
     if not any(fnmatch(item.interface, pattern) for pattern in config.include_interfaces):
         return "interface not included"
+    if item.address in Networks(config.exclude_networks):
+        return "network excluded"
     for pattern in config.exclude_interfaces:
         if fnmatch(item.interface, pattern):
             return f"interface excluded by {pattern}"

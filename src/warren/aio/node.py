@@ -79,6 +79,7 @@ class Node:
         self._sockets = Bases(
             self._network,
             self._config,
+            dice=self._dice,
             received=self._datagram_received,
             opened=lambda base: self._machine.add_base(base, self._loop.time()),
             closed=lambda base: self._machine.remove_base(base, self._loop.time()),

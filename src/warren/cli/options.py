@@ -17,6 +17,7 @@ from warren.aio.node import Node
 from warren.cli import loop
 from warren.cli.terminal import Terminal
 from warren.errors import ConfigurationError, WarrenError
+from warren.ice.policy import CandidatePolicy
 from warren.keys import PrivateKey, PublicKey
 from warren.session.config import OVERLAY_INTERFACES, Config
 from warren.signaling.backend import SubscriptionChanged
@@ -118,10 +119,25 @@ class Common:
             help="Only interfaces of such names: 'eth*' (default: all but tunnels and bridges).",
         ),
     ] = field(default_factory=list)
+    exclude_network: Annotated[
+        list[str],
+        typer.Option(
+            "--exclude-network",
+            metavar="NETWORK",
+            help="Offer no address of ours in it, and speak to none of a peer's: 10.0.0.0/8.",
+        ),
+    ] = field(default_factory=list)
+    candidates: Annotated[
+        CandidatePolicy,
+        typer.Option(
+            "--candidates",
+            help="What the peer learns of our addresses: all, no private ones, or a relay's only.",
+        ),
+    ] = CandidatePolicy.ALL
     port: Annotated[
-        int,
-        typer.Option("--port", metavar="PORT", min=0, max=65535, help="Our UDP port; 0: any that is free."),
-    ] = 0
+        str,
+        typer.Option("--port", metavar="PORT[-PORT]", help="Our UDP port, or a range; 0: any that is free."),
+    ] = "0"
     loopback: Annotated[
         bool, typer.Option("--loopback", help="Use loopback addresses too, for a peer on this machine.")
     ] = False
@@ -168,7 +184,9 @@ class Common:
         config = Config(
             stun=self.stun,
             turn=self.turn,
-            port=self.port,
+            port=_ports(self.port),
+            candidates=self.candidates,
+            exclude_networks=self.exclude_network,
             include_interfaces=self.interface or ("*",),
             exclude_interfaces=() if self.interface else OVERLAY_INTERFACES,
             loopback=self.loopback,
@@ -197,6 +215,14 @@ class Common:
                 f"there is no key file {path}: make one with `warren genkey --out {path}`"
             )
         return PrivateKey.load(path)
+
+
+def _ports(text: str) -> int | tuple[int, int]:
+    first, dash, last = text.partition("-")
+    try:
+        return (int(first), int(last)) if dash else int(first)
+    except ValueError:
+        raise ConfigurationError(f"--port {text} is neither a port nor a range such as 40000-40100") from None
 
 
 def _tell_signaling(terminal: Terminal, change: SubscriptionChanged) -> None:

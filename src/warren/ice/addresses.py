@@ -1,7 +1,7 @@
 """The candidates of both sides: ours by base and by address, the peer's by address."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -106,9 +106,11 @@ class RemoteAddresses:
         """The candidate with this address."""
         return self._by_address.get(address)
 
-    def add(self, candidate: Candidate, *, loopback: bool) -> tuple[Candidate | None, str | None]:
+    def add(
+        self, candidate: Candidate, *, loopback: bool, excluded: Container[str] = ()
+    ) -> tuple[Candidate | None, str | None]:
         """Enter what signaling says: (candidate as entered, None), or (None, why not; None for a repeat)."""
-        reason = refuse(candidate, loopback=loopback)
+        reason = refuse(candidate, loopback=loopback, excluded=excluded)
         if reason is not None:
             return None, reason
         address = candidate.transport

@@ -1,6 +1,7 @@
 """Agent: full ICE with trickle for one generation; does no I/O (RFC 8445, RFC 8838, RFC 7675, RFC 8863)."""
 
 from collections import Counter
+from collections.abc import Container
 
 from warren.ice import stun, timing
 from warren.ice.attempt import Attempt
@@ -37,6 +38,7 @@ class Agent:
         patience: float = timing.PATIENCE,
         consent_timeout: float = timing.CONSENT_TIMEOUT,
         renomination: bool = False,
+        excluded: Container[str] = (),
     ) -> None:
         self._side = Side(
             controlling=controlling,
@@ -50,6 +52,7 @@ class Agent:
             patience=patience,
             consent_timeout=consent_timeout,
             renomination=renomination,
+            excluded=excluded,
         )
         self._early = EarlyChecks()
         self._attempt: Attempt | None = None

@@ -116,7 +116,9 @@ class Attempt:
 
     def remote_added(self, candidate: Candidate, now: float) -> None:
         """The peer has told of a candidate."""
-        added, reason = self._remotes.add(candidate, loopback=self._side.loopback)
+        added, reason = self._remotes.add(
+            candidate, loopback=self._side.loopback, excluded=self._side.excluded
+        )
         if reason is not None:
             self._side.drops[reason] += 1
         if added is None or self.over:

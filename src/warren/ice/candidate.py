@@ -2,6 +2,7 @@
 
 import ipaddress
 import zlib
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,6 +35,8 @@ class LocalCandidate:
 
     candidate: Candidate
     base: Base
+    hidden: bool = False
+    """Whether the peer is not told of it."""
 
 
 def priority(type: CandidateType, local_preference: int, component: int = 1) -> int:
@@ -65,7 +68,7 @@ def foundation(type: CandidateType, base: Base, server: str = "") -> str:
     return str(zlib.crc32(f"{type.name}|{base.address}|{base.protocol}|{server}".encode()))
 
 
-def refuse(candidate: Candidate, *, loopback: bool) -> str | None:
+def refuse(candidate: Candidate, *, loopback: bool, excluded: Container[str] = ()) -> str | None:
     """Say why a peer's candidate must not be checked, as a word for a counter, or None if it may be.
 
     A candidate is a request to send packets somewhere: what can only be a mistake or harm is left alone.
@@ -74,6 +77,8 @@ def refuse(candidate: Candidate, *, loopback: bool) -> str | None:
         return "candidate-tcp"
     if candidate.component != 1:
         return "candidate-component"
+    if candidate.address in excluded:
+        return "candidate-excluded"
     address = ipaddress.ip_address(candidate.address)
     if address.is_loopback:
         return None if loopback else "candidate-loopback"

@@ -1,6 +1,7 @@
 """Our side of one generation: what lasts, whatever becomes known of the peer."""
 
 from collections import Counter
+from collections.abc import Container
 
 from warren.ice import stun
 from warren.ice.addresses import LocalAddresses
@@ -25,6 +26,7 @@ class Side:
         "dice",
         "drops",
         "ended",
+        "excluded",
         "key",
         "loopback",
         "outputs",
@@ -52,6 +54,7 @@ class Side:
         patience: float,
         consent_timeout: float,
         renomination: bool,
+        excluded: Container[str] = (),
     ) -> None:
         self.controlling = controlling
         self.ufrag = local.ufrag
@@ -68,6 +71,8 @@ class Side:
         self.consent_timeout = consent_timeout
         self.renomination = renomination
         """Whether the peer knows nominations with values."""
+        self.excluded = excluded
+        """Addresses that are never spoken to."""
         self.addresses = LocalAddresses()
         self.ended = False
         """Whether no more addresses of ours will come."""

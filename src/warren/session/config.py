@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from warren.errors import ConfigurationError
 from warren.ice import timing
+from warren.ice.policy import CandidatePolicy, Networks
 
 __all__ = ["OVERLAY_INTERFACES", "Config"]
 
@@ -24,12 +26,18 @@ class Config:
     turn: Sequence[str] = field(default=(), repr=False)
     """TURN servers: `turn:user:password@host[:port][?transport=udp|tcp]`, or `turns:` for TLS."""
 
-    port: int = 0
-    """UDP port of every local address; 0 lets the system choose."""
+    port: int | tuple[int, int] = 0
+    """UDP port of every local address, or the first and the last of a range; 0 lets the system choose."""
+
+    candidates: CandidatePolicy = CandidatePolicy.ALL
+    """Which of our addresses peers learn: `all`, `no-private` or `relay-only`."""
 
     include_interfaces: Sequence[str] = ("*",)
     exclude_interfaces: Sequence[str] = field(default=OVERLAY_INTERFACES)
     """Name patterns (`fnmatch`) of the interfaces whose addresses are offered."""
+
+    exclude_networks: Sequence[str] = ()
+    """Networks (`10.0.0.0/8`) in which no address of ours is offered, and none of a peer's spoken to."""
 
     loopback: bool = False
     """Offer and accept loopback addresses too."""
@@ -42,3 +50,20 @@ class Config:
 
     consent_timeout: float = timing.CONSENT_TIMEOUT
     """How long a suspect path may stay silent before the session is DISCONNECTED; at most 30 (RFC 7675)."""
+
+    def __post_init__(self) -> None:
+        """Check what can be checked before anything is opened.
+
+        Raises:
+            ConfigurationError: a port, a network or a policy is none; the text says which.
+        """
+        first, last = (self.port, self.port) if isinstance(self.port, int) else self.port
+        if not 0 <= first <= last <= 65535 or (first == 0 and last != 0):
+            raise ConfigurationError(f"{first} to {last} is no range of UDP ports")
+        if self.candidates not in set(CandidatePolicy):
+            known = ", ".join(CandidatePolicy)
+            raise ConfigurationError(f"there is no candidate policy {self.candidates!r}; there are {known}")
+        try:
+            Networks(self.exclude_networks)
+        except ValueError as error:
+            raise ConfigurationError(f"exclude_networks: {error}") from error

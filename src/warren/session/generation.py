@@ -88,7 +88,7 @@ class Generation:
         """What of that the agent has."""
         self.shared = shared
         """Whether the peer may be told of candidates yet."""
-        self.known: list[Candidate] = []
+        self.known: list[LocalCandidate] = []
         """Local candidates so far."""
         self.candidates: tuple[Candidate, ...] = ()
         """What the peer is told of them."""
@@ -103,13 +103,13 @@ class Generation:
 
         Returns whether something came too late: the peer was told that nothing more would come.
         """
-        fresh = [item for item in local if item.candidate not in self.known]
+        fresh = [item for item in local if item not in self.known]
         if self.ended:
             return bool(fresh)
         for item in fresh:
             self.agent.add_local(item, now)
             if len(self.known) < MAX_CANDIDATES:
-                self.known.append(item.candidate)
+                self.known.append(item)
         if complete:
             self.agent.end_local(now)
         if self.shared:
@@ -123,7 +123,7 @@ class Generation:
             self._tell(complete)
 
     def _tell(self, complete: bool) -> None:
-        candidates = tuple(self.known)
+        candidates = tuple(item.candidate for item in self.known if not item.hidden)
         if (candidates, complete) != (self.candidates, self.ended):
             self.candidates, self.ended = candidates, complete
             self.revision += 1

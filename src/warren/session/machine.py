@@ -1,7 +1,7 @@
 """SessionMachine: what one node keeps for one peer; from a public key to a path, and on."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import assert_never
 
 from warren.ice.candidate import LocalCandidate
@@ -57,6 +57,7 @@ class SessionMachine:
         dice: chance.
         config: settings.
         describe_nat: says in words what is known of the NAT in front of us.
+        excluded: addresses that are never spoken to.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class SessionMachine:
         dice: Dice,
         config: Config,
         describe_nat: Callable[[], str],
+        excluded: Container[str] = (),
     ) -> None:
         self.peer = theirs
         self.controlling = ours < theirs
@@ -94,6 +96,7 @@ class SessionMachine:
             pacer=pacer,
             dice=dice,
             config=config,
+            excluded=excluded,
         )
         self._succession = Succession(
             means=means, rules=self._rules, roster=self._roster, speech=self._speech

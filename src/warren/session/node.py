@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from warren.ice import stun
+from warren.ice.candidate import LocalCandidate
 from warren.ice.gather import CandidatesChanged, Gatherer, MappingChanged
 from warren.ice.outputs import PeerExpected
+from warren.ice.policy import Networks, offered
 from warren.ice.server_url import TurnUrl
 from warren.ice.streams import Streams
 from warren.ice.timing import Pacer
@@ -93,6 +95,7 @@ class NodeMachine:
         """Whether peers without a session may wait as callers."""
         self._dice = dice
         self._config = config
+        self._excluded = Networks(config.exclude_networks)
         self._outputs: list[NodeOutput] = []
         self._transactions = Transactions(dice)
         self._streams = Streams()
@@ -112,6 +115,10 @@ class NodeMachine:
     def gatherer(self) -> Gatherer:
         """What is known of our own addresses and of the servers asked."""
         return self._gatherer
+
+    @property
+    def _offered(self) -> tuple[LocalCandidate, ...]:
+        return offered(self._gatherer.candidates, self._config.candidates)
 
     @property
     def streams(self) -> Streams:
@@ -231,6 +238,9 @@ class NodeMachine:
         return None if came is None else self.datagram_received(*came, now)
 
     def _request_received(self, packet: stun.Stun, base: Base, source: Address, now: float) -> None:
+        if not self._config.candidates.uses(base) or source[0] in self._excluded:
+            self.drops["stun-excluded"] += 1
+            return
         parts = packet.username_parts
         session = self._by_ufrag.get(parts[0]) if parts else None
         if session is None:
@@ -337,9 +347,10 @@ class NodeMachine:
             dice=self._dice,
             config=self._config,
             describe_nat=lambda: self._gatherer.summary,
+            excluded=self._excluded,
         )
         self._sessions[peer] = session
-        session.update_local(self._gatherer.candidates, self._gatherer.complete, now)
+        session.update_local(self._offered, self._gatherer.complete, now)
         session.open(now)
         self._forget_callers(now)
         if (call := self._callers.pop(peer, None)) is not None:
@@ -418,7 +429,7 @@ class NodeMachine:
             self._leaving = False
             self._outputs.append(Left())
         if changed:
-            candidates, complete = self._gatherer.candidates, self._gatherer.complete
+            candidates, complete = self._offered, self._gatherer.complete
             for session in self._sessions.values():
                 session.update_local(candidates, complete, now)
                 self._drain(session, now)

@@ -1,6 +1,6 @@
 """Succession: how generations of a session begin, are bound, and give way to the next."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Final
 
 from warren.backoff import Backoff
@@ -32,7 +32,7 @@ PWD_LETTERS: Final = 32
 class Means:
     """What every agent of a session is made with."""
 
-    __slots__ = ("config", "controlling", "dice", "pacer", "session", "transactions")
+    __slots__ = ("config", "controlling", "dice", "excluded", "pacer", "session", "transactions")
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class Means:
         pacer: Pacer,
         dice: Dice,
         config: Config,
+        excluded: Container[str] = (),
     ) -> None:
         self.session = session
         self.controlling = controlling
@@ -50,6 +51,7 @@ class Means:
         self.pacer = pacer
         self.dice = dice
         self.config = config
+        self.excluded = excluded
 
     def generation(self, session_id: int, now: float, *, warren: bool) -> Generation:
         """Make a generation and its agent."""
@@ -68,6 +70,7 @@ class Means:
             patience=self.config.patience,
             consent_timeout=self.config.consent_timeout,
             renomination=warren,
+            excluded=self.excluded,
         )
         return generation
 
