@@ -17,6 +17,7 @@ from warren.messages import (
     BuildInfo,
     Candidate,
     CandidateType,
+    Challenge,
     Credentials,
     Message,
     NetworkType,
@@ -26,6 +27,9 @@ from warren.messages import (
     RelayInfo,
     RelayProtocol,
     SessionDescription,
+    SubscribeAck,
+    SubscribeParams,
+    SubscribeProof,
     TCPType,
 )
 
@@ -180,7 +184,87 @@ def test_golden_bytes_of_an_envelope() -> None:
 
 def test_golden_bytes_of_subscribe_params() -> None:
     assert wire.encode_subscribe_params(A) == blob(1, A.raw)
-    assert wire.decode_subscribe_params(blob(1, A.raw)) == A
+    assert wire.decode_subscribe_params(blob(1, A.raw)) == SubscribeParams(A)
+
+
+PROOF = SubscribeProof(
+    server_key=B.raw, challenge=b"c" * 64, session=b"s" * 16, authority="host:443", mac=b"m" * 32
+)
+PROOF_BYTES = (
+    integer(1, 1)
+    + blob(2, B.raw)
+    + blob(3, b"c" * 64)
+    + blob(4, b"s" * 16)
+    + text(5, "host:443")
+    + blob(6, b"m" * 32)
+)
+
+
+def test_golden_bytes_of_subscribe_params_with_a_proof() -> None:
+    data = blob(1, A.raw) + blob(100, PROOF_BYTES)
+    assert wire.encode_subscribe_params(A, PROOF) == data
+    assert wire.decode_subscribe_params(data) == SubscribeParams(A, PROOF)
+
+
+def test_a_proof_is_read_as_it_stands_whatever_is_wrong_with_it() -> None:
+    empty = SubscribeProof(version=0, server_key=b"", challenge=b"", session=b"", authority="", mac=b"")
+    assert wire.decode_subscribe_params(blob(1, A.raw) + blob(100, b"")) == SubscribeParams(A, empty)
+
+
+def test_golden_bytes_of_an_ack() -> None:
+    ack = SubscribeAck(authenticated=True, token=b"t", token_expires_ms=5)
+    data = blob(100, integer(1, 1) + blob(2, b"t") + integer(3, 5))
+    assert wire.encode_ack(ack) == data
+    assert wire.decode_ack(data) == ack
+
+
+def test_an_ack_that_says_no_is_still_one() -> None:
+    ack = SubscribeAck(authenticated=False, token=b"", token_expires_ms=0)
+    assert wire.encode_ack(ack) == blob(100, b"")
+    assert wire.decode_ack(blob(100, b"")) == ack
+
+
+@pytest.mark.parametrize("data", [b"", blob(1, A.raw) + blob(2, B.raw)])
+def test_an_envelope_without_an_ack_has_none(data: bytes) -> None:
+    assert wire.decode_ack(data) is None
+
+
+def test_a_token_of_more_than_a_kibibyte_is_refused() -> None:
+    assert wire.decode_ack(blob(100, blob(2, bytes(1024)))) is not None
+    with pytest.raises(wire.WireError, match="token"):
+        wire.decode_ack(blob(100, blob(2, bytes(1025))))
+
+
+def test_golden_bytes_of_what_is_asked_for_a_key() -> None:
+    for encode, decode in (
+        (wire.encode_challenge_params, wire.decode_challenge_params),
+        (wire.encode_relays_params, wire.decode_relays_params),
+    ):
+        assert encode(A) == blob(1, A.raw)
+        assert decode(blob(1, A.raw)) == A
+        with pytest.raises(wire.WireError, match="key"):
+            decode(blob(1, bytes(32)))
+
+
+def test_golden_bytes_of_a_challenge() -> None:
+    challenge = Challenge(server_key=B, challenge=b"c" * 64, ttl_ms=30_000)
+    data = blob(1, B.raw) + blob(2, b"c" * 64) + integer(3, 30_000)
+    assert wire.encode_challenge(challenge) == data
+    assert wire.decode_challenge(data) == challenge
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (blob(1, bytes(32)) + blob(2, bytes(64)), "key"),
+        (blob(1, B.raw) + blob(2, bytes(63)), "challenge"),
+        (blob(1, B.raw) + blob(2, bytes(65)), "challenge"),
+        (b"", "challenge"),
+    ],
+)
+def test_a_challenge_that_cannot_be_answered_is_refused(data: bytes, reason: str) -> None:
+    with pytest.raises(wire.WireError, match=reason):
+        wire.decode_challenge(data)
 
 
 def test_golden_bytes_of_build_info() -> None:
@@ -336,6 +420,10 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         wire.decode_subscribe_params,
         wire.decode_build_info,
         wire.decode_relays,
+        wire.decode_relays_params,
+        wire.decode_challenge,
+        wire.decode_challenge_params,
+        wire.decode_ack,
     ):
         with contextlib.suppress(wire.WireError):
             decode(data)
@@ -452,6 +540,10 @@ def test_no_more_than_32_candidates_are_read() -> None:
     session = wire.decode_message(blob(100, described)).session
     assert session is not None
     assert len(session.candidates) == 32
+
+
+def test_no_more_than_16_relays_are_read() -> None:
+    assert len(wire.decode_relays(blob(1, text(1, "turn:host")) * 40)) == 16
 
 
 def test_a_subscription_to_a_key_that_is_not_canonical_is_refused() -> None:

@@ -12,7 +12,7 @@ import nacl.utils
 
 from warren.errors import ConfigurationError
 
-__all__ = ["KeyPair", "PrivateKey", "PublicKey", "PublicKeyPair"]
+__all__ = ["KeyPair", "PrivateKey", "PublicKey", "PublicKeyPair", "read_secret_file"]
 
 SIZE = 32
 _PRIME = 2**255 - 19
@@ -112,14 +112,7 @@ class PrivateKey:
             ConfigurationError: it cannot be read, is malformed, or others may read it.
         """
         file = Path(path)
-        try:
-            with file.open("rb") as opened:
-                mode = os.fstat(opened.fileno()).st_mode
-                content = opened.read(4096)
-        except OSError as error:
-            raise ConfigurationError(f"cannot read key file {file}: {error.strerror}") from error
-        if stat.S_ISREG(mode) and mode & 0o077:
-            raise ConfigurationError(f"key file {file} can be read by others: run chmod 600 {file}")
+        content = read_secret_file(file, "key")
         try:
             return cls.parse(content.decode("ascii").strip())
         except ValueError:
@@ -156,6 +149,23 @@ class KeyPair:
     def public(self) -> PublicKeyPair:
         """The same without the secret."""
         return PublicKeyPair(self.ours.public, self.theirs)
+
+
+def read_secret_file(file: Path, kind: str) -> bytes:
+    """Read a file that only its owner may be able to read, of at most 4 KiB; `kind` is what to call it.
+
+    Raises:
+        ConfigurationError: it cannot be read, or others may read it.
+    """
+    try:
+        with file.open("rb") as opened:
+            mode = os.fstat(opened.fileno()).st_mode
+            content = opened.read(4096)
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {kind} file {file}: {error.strerror}") from error
+    if stat.S_ISREG(mode) and mode & 0o077:
+        raise ConfigurationError(f"{kind} file {file} can be read by others: run chmod 600 {file}")
+    return content
 
 
 def _decode(text: str, kind: str) -> bytes:

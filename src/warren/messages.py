@@ -19,6 +19,7 @@ __all__ = [
     "BuildInfo",
     "Candidate",
     "CandidateType",
+    "Challenge",
     "Credentials",
     "Message",
     "NetworkType",
@@ -28,6 +29,9 @@ __all__ = [
     "RelayInfo",
     "RelayProtocol",
     "SessionDescription",
+    "SubscribeAck",
+    "SubscribeParams",
+    "SubscribeProof",
     "TCPType",
 ]
 
@@ -259,6 +263,48 @@ class RelayInfo:
     username: str = ""
     password: str = field(default="", repr=False)
     expires: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """What a server asks for a proof of possession of one key."""
+
+    server_key: PublicKey
+    challenge: bytes
+    """64 bytes: its time in milliseconds, 24 random ones, and a MAC that only it can make."""
+    ttl_ms: int = 30_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscribeProof:
+    """A claim to hold the private key of what is subscribed to, as it came: anything may be wrong with it."""
+
+    version: int = 1
+    server_key: bytes
+    challenge: bytes
+    session: bytes
+    """16 random bytes that name the subscription."""
+    authority: str
+    """`host:port` that the client dialled, in lower case."""
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribeParams:
+    """What a subscriber asks a server for."""
+
+    key: PublicKey
+    proof: SubscribeProof | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscribeAck:
+    """What a server says in the first envelope of a subscription that was proven."""
+
+    authenticated: bool
+    token: bytes = field(repr=False)
+    token_expires_ms: int
+    """Milliseconds since 1970 by the server's clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

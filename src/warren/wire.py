@@ -11,12 +11,13 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from warren._pb.cunicu import common_pb2, epdisc_pb2, pdisc_pb2, signaling_pb2
-from warren._pb.warren.v1 import session_pb2
+from warren._pb.warren.v1 import relay_pb2, session_pb2
 from warren.keys import PublicKey
 from warren.messages import (
     BuildInfo,
     Candidate,
     CandidateType,
+    Challenge,
     Credentials,
     Message,
     NetworkType,
@@ -26,27 +27,41 @@ from warren.messages import (
     RelayInfo,
     RelayProtocol,
     SessionDescription,
+    SubscribeAck,
+    SubscribeParams,
+    SubscribeProof,
     TCPType,
 )
 
 __all__ = [
     "PADDING_STEP",
     "WireError",
+    "decode_ack",
     "decode_build_info",
+    "decode_challenge",
+    "decode_challenge_params",
     "decode_envelope",
     "decode_message",
     "decode_relays",
+    "decode_relays_params",
     "decode_subscribe_params",
+    "encode_ack",
     "encode_build_info",
+    "encode_challenge",
+    "encode_challenge_params",
     "encode_envelope",
     "encode_message",
     "encode_relays",
+    "encode_relays_params",
     "encode_subscribe_params",
 ]
 
 PADDING_STEP: Final = 256
 _PADDING_TAG_SIZE: Final = 2  # The tag of field 101.
 _MAX_CANDIDATES: Final = 32
+_MAX_TOKEN: Final = 1024
+_CHALLENGE_SIZE: Final = 64
+_MAX_RELAYS: Final = 16
 
 
 class WireError(ValueError):
@@ -268,23 +283,110 @@ def decode_envelope(data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
 # What the server is asked and says
 
 
-def encode_subscribe_params(key: PublicKey) -> bytes:
+def encode_subscribe_params(key: PublicKey, proof: SubscribeProof | None = None) -> bytes:
     """Serialize what a subscriber asks for."""
-    return signaling_pb2.SubscribeParams(key=key.raw).SerializeToString(deterministic=True)
+    pb = signaling_pb2.SubscribeParams(key=key.raw)
+    if proof is not None:
+        pb.proof.version, pb.proof.server_key, pb.proof.challenge = (
+            proof.version,
+            proof.server_key,
+            proof.challenge,
+        )
+        pb.proof.session, pb.proof.authority, pb.proof.mac = proof.session, proof.authority, proof.mac
+        pb.proof.SetInParent()
+    return pb.SerializeToString(deterministic=True)
 
 
-def decode_subscribe_params(data: bytes) -> PublicKey:
-    """Read which key a subscriber asks for.
+def decode_subscribe_params(data: bytes) -> SubscribeParams:
+    """Read which key a subscriber asks for, and how it proves to hold it: the proof is not looked into.
 
     Raises:
         WireError: `protobuf` or `key`.
     """
     pb = signaling_pb2.SubscribeParams()
     _parse(pb, data)
+    return SubscribeParams(_read_key(pb.key), _read_proof(pb.proof) if pb.HasField("proof") else None)
+
+
+def _read_proof(pb: relay_pb2.SubscribeProof) -> SubscribeProof:
+    return SubscribeProof(
+        version=pb.version,
+        server_key=pb.server_key,
+        challenge=pb.challenge,
+        session=pb.session,
+        authority=pb.authority,
+        mac=pb.mac,
+    )
+
+
+def _read_key(raw: bytes) -> PublicKey:
     try:
-        return PublicKey(pb.key)
+        return PublicKey(raw)
     except ValueError:
         raise WireError("key") from None
+
+
+def encode_ack(ack: SubscribeAck) -> bytes:
+    """Serialize the first envelope of a subscription that was proven."""
+    pb = signaling_pb2.Envelope()
+    pb.ack.authenticated, pb.ack.token = ack.authenticated, ack.token
+    pb.ack.token_expires_ms = ack.token_expires_ms
+    pb.ack.SetInParent()
+    return pb.SerializeToString(deterministic=True)
+
+
+def decode_ack(data: bytes) -> SubscribeAck | None:
+    """Read the first envelope of a subscription: what it confirms, or None where it says nothing of that.
+
+    Raises:
+        WireError: `protobuf`, or `token` where that is larger than any metadata could carry.
+    """
+    pb = signaling_pb2.Envelope()
+    _parse(pb, data)
+    if not pb.HasField("ack"):
+        return None
+    if len(pb.ack.token) > _MAX_TOKEN:
+        raise WireError("token")
+    return SubscribeAck(
+        authenticated=pb.ack.authenticated,
+        token=pb.ack.token,
+        token_expires_ms=pb.ack.token_expires_ms,
+    )
+
+
+def encode_challenge_params(key: PublicKey) -> bytes:
+    """Serialize for which key a challenge is wanted."""
+    return relay_pb2.ChallengeParams(key=key.raw).SerializeToString(deterministic=True)
+
+
+def decode_challenge_params(data: bytes) -> PublicKey:
+    """Read for which key a challenge is wanted.
+
+    Raises:
+        WireError: `protobuf` or `key`.
+    """
+    pb = relay_pb2.ChallengeParams()
+    _parse(pb, data)
+    return _read_key(pb.key)
+
+
+def encode_challenge(value: Challenge) -> bytes:
+    """Serialize a challenge."""
+    pb = relay_pb2.Challenge(server_key=value.server_key.raw, challenge=value.challenge, ttl_ms=value.ttl_ms)
+    return pb.SerializeToString(deterministic=True)
+
+
+def decode_challenge(data: bytes) -> Challenge:
+    """Read a challenge.
+
+    Raises:
+        WireError: `protobuf`, `key` where that of the server is not canonical, or `challenge`.
+    """
+    pb = relay_pb2.Challenge()
+    _parse(pb, data)
+    if len(pb.challenge) != _CHALLENGE_SIZE:
+        raise WireError("challenge")
+    return Challenge(server_key=_read_key(pb.server_key), challenge=pb.challenge, ttl_ms=pb.ttl_ms)
 
 
 def encode_build_info(value: BuildInfo) -> bytes:
@@ -327,6 +429,22 @@ def _read_build_info(pb: common_pb2.BuildInfo) -> BuildInfo:
     )
 
 
+def encode_relays_params(key: PublicKey) -> bytes:
+    """Serialize for which key relay credentials are wanted."""
+    return signaling_pb2.GetRelaysParams(public_key=key.raw).SerializeToString(deterministic=True)
+
+
+def decode_relays_params(data: bytes) -> PublicKey:
+    """Read for which key relay credentials are wanted.
+
+    Raises:
+        WireError: `protobuf` or `key`.
+    """
+    pb = signaling_pb2.GetRelaysParams()
+    _parse(pb, data)
+    return _read_key(pb.public_key)
+
+
 def encode_relays(relays: Iterable[RelayInfo]) -> bytes:
     """Serialize the answer to GetRelays."""
     pb = signaling_pb2.GetRelaysResp()
@@ -346,7 +464,8 @@ def decode_relays(data: bytes) -> tuple[RelayInfo, ...]:
     pb = signaling_pb2.GetRelaysResp()
     _parse(pb, data)
     return tuple(
-        RelayInfo(entry.url, entry.username, entry.password, entry.expires.seconds) for entry in pb.relays
+        RelayInfo(entry.url, entry.username, entry.password, entry.expires.seconds)
+        for entry in pb.relays[:_MAX_RELAYS]
     )
 
 
@@ -354,8 +473,11 @@ _Parsed = (
     signaling_pb2.Message
     | signaling_pb2.Envelope
     | signaling_pb2.SubscribeParams
+    | signaling_pb2.GetRelaysParams
     | signaling_pb2.GetRelaysResp
     | common_pb2.BuildInfo
+    | relay_pb2.ChallengeParams
+    | relay_pb2.Challenge
 )
 
 

@@ -13,6 +13,11 @@ from warren.ice.candidate import refuse
 from warren.ice.server_url import StunUrl
 from warren.keys import PrivateKey
 from warren.messages import Message
+from warren.server.auth import Authenticator, NotProven, key_pair
+from warren.server.names import ServerNames
+from warren.signaling.carrier import Identity
+from warren.signaling.proof import prove
+from warren.signaling.token import Proof
 from warren.signaling.url import BackendUrl
 
 __all__ = ["TARGETS", "Target"]
@@ -81,9 +86,39 @@ def packet(data: bytes) -> None:
 
 
 def subscribe(data: bytes) -> None:
-    """What a stranger asks the server for."""
+    """What a stranger asks the server for, and how it proves that it may."""
     with suppress(wire.WireError):
-        wire.decode_subscribe_params(data)
+        params = wire.decode_subscribe_params(data)
+        assert wire.decode_subscribe_params(wire.encode_subscribe_params(params.key, params.proof)) == params
+        if params.proof is not None:
+            with suppress(NotProven):
+                _AUTHENTICATOR.verify(params.key, params.proof, _NOW)
+    for decode in (wire.decode_challenge_params, wire.decode_relays_params):
+        with suppress(wire.WireError):
+            decode(data)
+
+
+def token(data: bytes) -> None:
+    """What a stranger shows to have proved something."""
+    with suppress(NotProven):
+        _AUTHENTICATOR.holder(data, _NOW)
+
+
+def greeting(data: bytes) -> None:
+    """What any server may answer to who subscribes and proves: a challenge, a confirmation, relays."""
+    with suppress(wire.WireError):
+        challenge = wire.decode_challenge(data)
+        prove(_HOLDER, challenge, authority="host:443", session=bytes(16))
+    answer = wire.decode_subscribe_params(_PROVEN).proof
+    assert answer is not None
+    Proof(answer, told_at=0).token(data)
+    with suppress(wire.WireError):
+        wire.decode_relays(data)
+
+
+def authority(data: bytes) -> None:
+    """What a stranger says that the server is called."""
+    data.decode(errors="replace") in _NAMES  # noqa: B015  # that it returns is what is to be seen
 
 
 def url(data: bytes) -> None:
@@ -111,6 +146,22 @@ def _varint(value: int) -> bytes:
 _SEALER = Sealer(PrivateKey(bytes(31) + b"\1"), random_bytes=bytes)
 _KEY = stun.prepare_key("VOkJxbRl1RmTxUk/WvJxBt")
 
+_HOLDER = Identity(PrivateKey(bytes(31) + b"\1"))
+_NOW = 1_800_000_000.0
+_NAMES = ServerNames(["host:443", "*.example.org", "2001:db8::1"])
+_AUTHENTICATOR = Authenticator(
+    bytes(32), key_pair(bytes(32)), is_own_name=_NAMES.__contains__, random_bytes=bytes
+)
+_PROVEN = wire.encode_subscribe_params(
+    _HOLDER.public,
+    prove(
+        _HOLDER,
+        _AUTHENTICATOR.challenge(_HOLDER.public, _NOW),
+        authority="host:443",
+        session=bytes(16),
+    ),
+)
+
 TARGETS = {
     target.name: target
     for target in (
@@ -119,6 +170,9 @@ TARGETS = {
         Target("candidate", candidate),
         Target("packet", packet),
         Target("subscribe", subscribe),
+        Target("token", token),
+        Target("greeting", greeting),
+        Target("authority", authority),
         Target("url", url),
     )
 }

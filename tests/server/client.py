@@ -12,6 +12,9 @@ from grpc.aio import AioRpcError
 from tests.server.keys import envelope
 from warren import wire
 from warren.keys import PublicKey
+from warren.messages import Challenge, SubscribeAck
+from warren.signaling.carrier import Identity
+from warren.signaling.proof import prove
 
 __all__ = ["Client", "Ending", "Stream", "connected", "until"]
 
@@ -76,27 +79,51 @@ class Client:
         assert await stream.read() == b""
         return stream
 
-    async def send(self, data: bytes) -> int | Ending:
-        """Call Publish with any bytes; returns how many took it, or how the call ended."""
+    async def send(self, data: bytes, *, token: bytes | None = None) -> int | Ending | None:
+        """Call Publish with any bytes; returns how many took it if that is told, or how the call ended."""
         publish: Method = self.channel.unary_unary(f"{SIGNALING}Publish")
-        call = publish(data, timeout=20)
+        call = publish(data, timeout=20, metadata=_metadata(token))
         try:
             assert await call == b""
         except AioRpcError as error:
             return Ending(error.code(), error.details() or "")
-        return int(str((await call.trailing_metadata())["x-warren-delivered"]))
+        told = (await call.trailing_metadata()).get("x-warren-delivered")
+        return None if told is None else int(str(told))
 
-    async def publish(self, key: PublicKey, body: bytes = b"sealed") -> int | Ending:
+    async def publish(
+        self, key: PublicKey, body: bytes = b"sealed", *, token: bytes | None = None
+    ) -> int | Ending | None:
         """Publish an envelope to a key."""
-        return await self.send(envelope(key, body))
+        return await self.send(envelope(key, body), token=token)
 
-    async def call(self, method: str, request: bytes = b"") -> bytes | Ending:
+    async def challenge(self, key: PublicKey) -> Challenge:
+        """Ask for a challenge."""
+        answer = await self.call("/warren.v1.Relay/GetChallenge", wire.encode_challenge_params(key))
+        assert isinstance(answer, bytes)
+        return wire.decode_challenge(answer)
+
+    async def prove(self, holder: Identity, authority: str) -> tuple[Stream, SubscribeAck]:
+        """Subscribe with a proof and see it believed."""
+        challenge = await self.challenge(holder.public)
+        proof = prove(holder, challenge, authority=authority, session=bytes(16))
+        stream = self.open(wire.encode_subscribe_params(holder.public, proof))
+        first = await stream.read()
+        assert isinstance(first, bytes), first
+        ack = wire.decode_ack(first)
+        assert ack is not None
+        return stream, ack
+
+    async def call(self, method: str, request: bytes = b"", *, token: bytes | None = None) -> bytes | Ending:
         """Call any method that answers once."""
         called: Method = self.channel.unary_unary(method)
         try:
-            return await called(request, timeout=20)
+            return await called(request, timeout=20, metadata=_metadata(token))
         except AioRpcError as error:
             return Ending(error.code(), error.details() or "")
+
+
+def _metadata(token: bytes | None) -> grpc.aio.Metadata | None:
+    return None if token is None else grpc.aio.Metadata(("x-warren-token-bin", token))
 
 
 @asynccontextmanager

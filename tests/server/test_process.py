@@ -19,9 +19,10 @@ from tests.server.process import ServerProcess, signal_process
 from warren import wire
 from warren.keys import KeyPair, PrivateKey, PublicKey, PublicKeyPair
 from warren.messages import Message
-from warren.signaling import Backend, SubscriptionChanged, connect
+from warren.signaling import Backend, Identity, SubscriptionChanged, connect
 
 ALICE = key(1)
+BOB = Identity(PrivateKey(bytes(31) + b"\1"))
 
 
 async def herd(server: ServerProcess, stack: AsyncExitStack, *, connections: int, each: int) -> list[Stream]:
@@ -50,10 +51,11 @@ async def test_frozen_readers_hold_up_neither_the_publisher_nor_who_reads() -> N
             frozen.subscribe(ALICE)
             await frozen.live()
             frozen.freeze()
+        _, ack = await client.prove(BOB, f"127.0.0.1:{server.port}")
         before = resident(server)
         for number in range(200):
             body = number.to_bytes(2, "big") * 4000
-            assert await client.publish(ALICE, body) == 51
+            assert await client.publish(ALICE, body, token=ack.token) == 51
             assert await quick.read() == envelope(ALICE, body)
         assert resident(server) - before < 50 * 400 * 1024
 
@@ -164,7 +166,7 @@ async def test_the_process_serves_with_certificate_files_and_follows_them(tmp_pa
 
 async def publishes(server: ServerProcess, authority: trustme.CA) -> bool:
     async with connected(server.port, credentials=trust(authority)) as client:
-        return await client.publish(ALICE) == 0
+        return await client.publish(ALICE) is None
 
 
 async def test_strangers_who_speak_something_else_do_not_fill_the_log(tmp_path: Path) -> None:

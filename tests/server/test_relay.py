@@ -1,5 +1,3 @@
-from collections import deque
-
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -7,6 +5,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.server.keys import SENDER, envelope, key
 from warren import wire
+from warren.messages import SubscribeParams
 from warren.server.relay import GAP, Limits, Refusal, Refused, Relay, Subscription
 
 ALICE, BOB = key(1), key(2)
@@ -218,6 +217,85 @@ def test_a_slow_reader_costs_others_of_its_key_nothing() -> None:
     assert len(taken(slow)) == 65
 
 
+# Those who have proved to hold a key
+
+
+def prove(relay: Relay, to: int = 1, *, connection: str = "c") -> Subscription:
+    return relay.subscribe(key(to), connection=connection, wake=lambda: None, authenticated=True)
+
+
+def test_a_proven_subscription_is_served_before_those_that_came_earlier() -> None:
+    relay, woken = Relay(), []
+    for number, authenticated in enumerate([False, True, False, True]):
+        relay.subscribe(
+            ALICE,
+            connection="c",
+            wake=lambda number=number: woken.append(number),  # type: ignore[misc]  # a default binds it
+            authenticated=authenticated,
+        )
+    relay.publish(envelope(ALICE))
+    assert woken == [1, 3, 0, 2]
+
+
+def test_those_who_prove_nothing_cannot_take_the_room_of_who_does() -> None:
+    relay = Relay(Limits(subscriptions_per_key=2))
+    subscribe(relay), subscribe(relay)
+    proven = prove(relay)
+    assert relay.publish(envelope(ALICE)) == 3
+    assert taken(proven) == [envelope(ALICE)]
+
+
+def test_proven_subscriptions_of_a_key_have_a_limit_too_and_put_nobody_out() -> None:
+    relay = Relay(Limits(subscriptions_per_key=2))
+    prove(relay), prove(relay)
+    with pytest.raises(Refused) as caught:
+        prove(relay)
+    assert caught.value.refusal is Refusal.KEY_FULL
+    assert subscribe(relay) is not None
+
+
+def test_what_a_proven_publisher_sends_goes_before_the_rest() -> None:
+    relay = Relay()
+    alice = subscribe(relay)
+    for body, proven in ((b"1", False), (b"2", True), (b"3", False), (b"4", True)):
+        relay.publish(envelope(ALICE, body), proven=proven)
+    assert taken(alice) == [envelope(ALICE, body) for body in (b"2", b"4", b"1", b"3")]
+
+
+def test_a_flood_of_strangers_pushes_out_nothing_that_a_proven_publisher_sent() -> None:
+    relay = Relay()
+    alice = subscribe(relay)
+    peers = [envelope(ALICE, bytes([n])) for n in range(10)]
+    for data in peers:
+        relay.publish(data, proven=True)
+    for n in range(1000):
+        relay.publish(envelope(ALICE, n.to_bytes(2, "big")))
+    found = taken(alice)
+    assert found[:11] == [GAP, *peers]
+    assert len(found) == 65
+
+
+def test_a_stranger_finds_no_room_where_only_proven_envelopes_wait() -> None:
+    relay = Relay(Limits(queue_length=2))
+    alice = subscribe(relay)
+    peers = [envelope(ALICE, bytes([n])) for n in range(2)]
+    for data in peers:
+        relay.publish(data, proven=True)
+    assert relay.publish(envelope(ALICE, b"stranger")) == 0
+    assert taken(alice) == [GAP, *peers]
+
+
+def test_a_proven_publisher_finds_room_at_the_price_of_strangers_and_then_of_the_oldest() -> None:
+    relay = Relay(Limits(queue_length=2))
+    alice = subscribe(relay)
+    relay.publish(envelope(ALICE, b"stranger"))
+    peers = [envelope(ALICE, bytes([n])) for n in range(3)]
+    for data in peers:
+        relay.publish(data, proven=True)
+    assert taken(alice) == [GAP, *peers[1:]]
+    assert relay.counts["dropped"] == 2
+
+
 # Limits and refusals
 
 
@@ -280,8 +358,9 @@ def test_the_empty_envelope_that_means_live_or_gap_cannot_be_published() -> None
     assert refusal(Relay(), b"") is Refusal.KEY
 
 
-def test_the_wanted_key_of_a_subscriber_is_read() -> None:
-    assert Relay().wanted_key(wire.encode_subscribe_params(ALICE)) == ALICE
+def test_what_a_subscriber_asks_for_is_read() -> None:
+    params = wire.encode_subscribe_params(ALICE)
+    assert Relay().read(wire.decode_subscribe_params, params) == SubscribeParams(ALICE)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +370,7 @@ def test_the_wanted_key_of_a_subscriber_is_read() -> None:
 )
 def test_params_without_a_canonical_key_are_refused(params: bytes, expected: Refusal) -> None:
     with pytest.raises(Refused) as caught:
-        Relay().wanted_key(params)
+        Relay().read(wire.decode_subscribe_params, params)
     assert caught.value.refusal is expected
 
 
@@ -343,26 +422,33 @@ class ModelReader:
 
     def __init__(self, to: int, connection: int) -> None:
         self.to, self.connection = to, connection
-        self.waiting: deque[bytes] = deque()
+        self.waiting: list[tuple[bool, bytes]] = []
+        """What strangers sent comes after what the proven did; each in its order."""
         self.gap = False
         self.woken = False
 
     def wake(self) -> None:
         self.woken = True
 
-    def put(self, data: bytes, limits: Limits) -> None:
-        kept = [*self.waiting, data]
-        while len(kept) > 1 and (len(kept) > limits.queue_length or sum(map(len, kept)) > limits.queue_bytes):
-            kept.pop(0)
+    def put(self, data: bytes, proven: bool, limits: Limits) -> bool:
+        kept = sorted([*self.waiting, (not proven, data)], key=lambda item: item[0])
+        newest = kept[-1] if not proven else None
+        while len(kept) > 1 and (
+            len(kept) > limits.queue_length or sum(len(item) for _, item in kept) > limits.queue_bytes
+        ):
+            # The oldest of the strangers', or where there are none the oldest.
+            worst = next((item for item in kept if item[0]), kept[0])
+            kept = [item for item in kept if item is not worst]
             self.gap = True
-        self.waiting = deque(kept)
+        self.waiting = kept
+        return newest is None or any(item is newest for item in kept)
 
     def take(self) -> bytes | None:
         if self.gap:
             self.gap = False
             return GAP
         self.woken = self.woken and bool(self.waiting)
-        return self.waiting.popleft() if self.waiting else None
+        return self.waiting.pop(0)[1] if self.waiting else None
 
 
 class RelayMachine(RuleBasedStateMachine):
@@ -404,15 +490,18 @@ class RelayMachine(RuleBasedStateMachine):
         self.relay.unsubscribe(reader)
 
     @precondition(lambda self: self.live)
-    @rule(which=st.integers(0, 100), sizes=st.lists(st.integers(0, 150), min_size=1, max_size=4))
-    def publish(self, which: int, sizes: list[int]) -> None:
+    @rule(
+        which=st.integers(0, 100),
+        sizes=st.lists(st.integers(0, 150), min_size=1, max_size=4),
+        proven=st.booleans(),
+    )
+    def publish(self, which: int, sizes: list[int], proven: bool) -> None:
         to = self.live[which % len(self.live)][1].to
         wanted = [model for _, model in self.live if model.to == to]
         for size in sizes:
             data = envelope(key(to), bytes(size))
-            assert self.relay.publish(data) == len(wanted)
-            for model in wanted:
-                model.put(data, self.relay.limits)
+            took = [model.put(data, proven, self.relay.limits) for model in wanted]
+            assert self.relay.publish(data, proven=proven) == sum(took)
 
     @precondition(lambda self: self.live)
     @rule(which=st.integers(0, 100), times=st.integers(1, 6))

@@ -130,7 +130,7 @@ class CunicuServer(grpc.GenericRpcHandler):
 
     async def _subscribe(self, request: bytes, context: Any) -> Any:
         await self._maybe_refuse(context)
-        key, queue = wire.decode_subscribe_params(request), asyncio.Queue[bytes | None]()
+        key, queue = wire.decode_subscribe_params(request).key, asyncio.Queue[bytes | None]()
         self.subscribed += 1
         self.peers.append(context.peer())
         self._queues.setdefault(key, []).append(queue)

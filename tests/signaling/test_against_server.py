@@ -46,6 +46,9 @@ async def test_grpc_carrier_keeps_the_contract_with_our_server(check: Check, ser
 
 async def test_server_tells_how_many_took_it(server: SignalServer) -> None:
     alice, bob = connect(server.url), connect(server.url)
+    assert await alice.publish(TO_BOB, hello()) is None, "it has not proved anything yet"
+    await alice.subscribe(KeyPair(ALICE, None), Ear())
+    await alice.wait_live(ALICE.public, 5.0)
     assert await alice.publish(TO_BOB, hello()) == 0
     await bob.subscribe(ANYONE_TO_BOB, Ear())
     await bob.wait_live(BOB.public, 5.0)

@@ -1,7 +1,9 @@
 """The signaling server on gRPC: its settings, ports, health service, and how it starts and drains."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,11 +14,30 @@ from grpc_health.v1.health import aio as health  # type: ignore[import-untyped] 
 
 from warren.errors import WarrenError
 from warren.server.address import ListenAddress
+from warren.server.auth import SECRET_SIZE, TOKEN_LIFETIME, Authenticator, Policy, key_pair
+from warren.server.gate import Gate
+from warren.server.names import ServerNames
 from warren.server.relay import Limits, Relay
 from warren.server.service import SERVICE, SignalingService
 from warren.server.tls import Certificate, CertificateFiles, server_credentials
+from warren.server.turn import TurnRelays
 
-__all__ = ["Settings", "SignalServer", "serve"]
+__all__ = ["Proofs", "Settings", "SignalServer", "serve"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proofs:
+    """Whether and how clients prove that they hold their keys."""
+
+    policy: Policy = Policy.PREFER
+    secret: bytes | None = field(default=None, repr=False)
+    """32 bytes that servers which stand for one another share; None: random ones."""
+    names: Sequence[str] = ()
+    """What clients call the server, beside the certificate's names and where it listens."""
+    token_lifetime: float = TOKEN_LIFETIME
+    """Seconds."""
+    clock: Callable[[], float] = time.time
+    """Seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +85,7 @@ class SignalServer:
 
     Attributes:
         relay: the core, whose `counts` say what happened.
+        gate: who is let in, and by which proof; its authenticator has `counts` too.
         address: where it listens, with the real port.
         certificate: what it shows, or None for plaintext.
     """
@@ -72,12 +94,14 @@ class SignalServer:
         self,
         engine: grpc.aio.Server,
         relay: Relay,
+        gate: Gate,
         *,
         address: ListenAddress,
         certificate: Certificate | None,
         grace: float,
     ) -> None:
         self.relay: Final = relay
+        self.gate: Final = gate
         self.address: Final = address
         self.certificate: Final = certificate
         self._engine = engine
@@ -113,26 +137,35 @@ class SignalServer:
 
 @asynccontextmanager
 async def serve(
-    listen: str, *, tls: CertificateFiles | None, settings: Settings | None = None
+    listen: str,
+    *,
+    tls: CertificateFiles | None,
+    settings: Settings | None = None,
+    proofs: Proofs | None = None,
+    relays: TurnRelays | None = None,
 ) -> AsyncIterator[SignalServer]:
     """Run a signaling server until the context is left, which drains it.
 
     Args:
         listen: `HOST:PORT`; port 0 takes one that is free.
         tls: the certificate and key; None means plaintext.
+        relays: TURN servers whose credentials are given to those who have proved to hold a key.
 
     Raises:
-        ConfigurationError: the address or the files cannot be used.
+        ConfigurationError: the address, the files or a name cannot be used.
         WarrenError: the address cannot be bound.
     """
-    settings = settings or Settings()
-    relay = Relay(settings.limits)
-    service = SignalingService(relay, write_timeout=settings.write_timeout)
+    settings, proofs = settings or Settings(), proofs or Proofs()
+    names = ServerNames(proofs.names)
+    relay, gate = Relay(settings.limits), _gate(proofs, names)
+    service = SignalingService(relay, gate, relays=relays, write_timeout=settings.write_timeout)
     wanted = ListenAddress.parse(listen)
-    credentials, certificate = server_credentials(tls) if tls else (None, None)
+    credentials, certificate = server_credentials(tls, names.certify) if tls else (None, None)
+    if certificate is not None:
+        names.certify(certificate)
     engine = grpc.aio.server(handlers=(service,), options=settings.options())
-    address = _bind(engine, wanted, credentials)
-    server = SignalServer(engine, relay, address=address, certificate=certificate, grace=settings.grace)
+    address = _bind(engine, wanted, credentials, names)
+    server = SignalServer(engine, relay, gate, address=address, certificate=certificate, grace=settings.grace)
     await server.start()
     try:
         yield server
@@ -140,11 +173,23 @@ async def serve(
         await server.drain()
 
 
+def _gate(proofs: Proofs, names: ServerNames) -> Gate:
+    secret = proofs.secret or os.urandom(SECRET_SIZE)
+    authenticator = Authenticator(
+        secret, key_pair(secret), is_own_name=names.__contains__, token_lifetime=proofs.token_lifetime
+    )
+    return Gate(proofs.policy, authenticator, clock=proofs.clock)
+
+
 def _bind(
-    engine: grpc.aio.Server, wanted: ListenAddress, credentials: grpc.ServerCredentials | None
+    engine: grpc.aio.Server,
+    wanted: ListenAddress,
+    credentials: grpc.ServerCredentials | None,
+    names: ServerNames,
 ) -> ListenAddress:
     port = wanted.port
-    for address in wanted.resolve():
+    resolved = wanted.resolve()
+    for address in resolved:
         where = str(ListenAddress(address.host, port))
         try:
             port = (
@@ -152,6 +197,7 @@ def _bind(
             )
         except RuntimeError:  # It was free a moment ago. gRPC gives no reason.
             raise WarrenError(f"cannot listen at {where}: gRPC could not bind it; try again") from None
+    names.listening(wanted.host, [address.host for address in resolved], port)
     return ListenAddress(wanted.host, port)
 
 

@@ -9,18 +9,23 @@ from collections import Counter, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, TypeVar
 
 from warren import wire
 from warren.keys import PublicKey
 
 __all__ = ["GAP", "GREETING", "Limits", "Refusal", "Refused", "Relay", "Subscription"]
 
+T = TypeVar("T")
+
 GREETING: Final = b""
 """What the engine sends first on a subscription: an empty Envelope, "your subscription is live"."""
 
 GAP: Final = b""
 """What stands where envelopes were dropped: an empty Envelope, "something may be missing here"."""
+
+_PROVEN: Final = 0
+_UNPROVEN: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +38,7 @@ class Limits:
     queue_bytes: int = 256 * 1024
     """What waits at most for one subscription; one envelope always may."""
     subscriptions_per_key: int = 1024
-    """A community shares one key."""
+    """A community shares one key. So many that are proven, and as many that are not: nobody is put out."""
     subscriptions_per_connection: int = 1024
 
 
@@ -60,13 +65,16 @@ class Subscription:
     """One reader of one key: what waits for it, and where it stands.
 
     `authenticated` says whether it has proved to hold the private key.
+
+    What publishers sent that have proved to hold theirs waits ahead of what others sent, and is dropped last:
+    who knows only the reader's key cannot push out what its peers say.
     """
 
     __slots__ = (
         "_counts",
         "_gap",
+        "_lanes",
         "_limits",
-        "_queue",
         "_size",
         "_wake",
         "authenticated",
@@ -94,7 +102,7 @@ class Subscription:
         self._limits = limits
         self._counts = counts
         # An empty deque takes 600 bytes: there is one only while something waits.
-        self._queue: deque[bytes] | None = None
+        self._lanes: list[deque[bytes] | None] = [None, None]
         self._size = 0
         self._gap = False
 
@@ -103,25 +111,28 @@ class Subscription:
         if self._gap:
             self._gap = False
             return GAP
-        if self._queue is None:
+        if not self._size:
             return None
-        data = self._queue.popleft()
-        self._size -= len(data)
-        if not self._queue:
-            self._queue = None
-        return data
+        return self._pop(_PROVEN if self._lanes[_PROVEN] else _UNPROVEN)
 
-    def put(self, data: bytes) -> None:
-        """Let an envelope wait, at the price of the oldest ones where there are too many."""
-        was_idle = self._queue is None
-        if self._queue is None:
-            self._queue = deque()
-        else:
-            self._make_room(self._queue, len(data))
-        self._queue.append(data)
+    def put(self, data: bytes, *, proven: bool = False) -> bool:
+        """Let an envelope wait, at the price of the oldest ones where there are too many.
+
+        Returns:
+            False where it found no room: all that waits goes before it.
+        """
+        was_idle = not self._size
+        if not self._make_room(len(data), proven=proven):
+            return False
+        lane = _PROVEN if proven else _UNPROVEN
+        queue = self._lanes[lane]
+        if queue is None:
+            queue = self._lanes[lane] = deque()
+        queue.append(data)
         self._size += len(data)
         if was_idle:
             self._wake()
+        return True
 
     def close(self) -> None:
         """Say that nothing more will come, and wake the reader to see it."""
@@ -129,12 +140,33 @@ class Subscription:
             self.closed = True
             self._wake()
 
-    def _make_room(self, queue: deque[bytes], wanted: int) -> None:
+    def _make_room(self, wanted: int, *, proven: bool) -> bool:
         limits = self._limits
-        while queue and (len(queue) >= limits.queue_length or self._size + wanted > limits.queue_bytes):
-            self._size -= len(queue.popleft())
+        while self._size and (
+            self._length >= limits.queue_length or self._size + wanted > limits.queue_bytes
+        ):
             self._gap = True
             self._counts["dropped"] += 1
+            if self._lanes[_UNPROVEN]:
+                self._pop(_UNPROVEN)
+            elif proven:
+                self._pop(_PROVEN)
+            else:
+                return False
+        return True
+
+    @property
+    def _length(self) -> int:
+        return sum(len(queue) for queue in self._lanes if queue is not None)
+
+    def _pop(self, lane: int) -> bytes:
+        queue = self._lanes[lane]
+        assert queue is not None
+        data = queue.popleft()
+        self._size -= len(data)
+        if not queue:
+            self._lanes[lane] = None
+        return data
 
 
 class Relay:
@@ -187,7 +219,8 @@ class Relay:
         if held >= self.limits.subscriptions_per_connection:
             raise self._refusal(Refusal.CONNECTION_FULL)
         others = self._subscriptions.get(key, ())
-        if len(others) >= self.limits.subscriptions_per_key:
+        alike = sum(other.authenticated == authenticated for other in others)
+        if alike >= self.limits.subscriptions_per_key:
             raise self._refusal(Refusal.KEY_FULL)
         subscription = Subscription(
             key,
@@ -197,7 +230,9 @@ class Relay:
             limits=self.limits,
             counts=self.counts,
         )
-        self._subscriptions[key] = (*others, subscription)
+        # The proven ones first: that is the order in which they are served.
+        split = alike if authenticated else len(others)
+        self._subscriptions[key] = (*others[:split], subscription, *others[split:])
         self._connections[connection] = held + 1
         self.counts["subscribed"] += 1
         return subscription
@@ -217,8 +252,11 @@ class Relay:
         if not self._connections[connection]:
             del self._connections[connection]
 
-    def publish(self, data: bytes) -> int:
+    def publish(self, data: bytes, *, proven: bool = False) -> int:
         """Hand a serialized Envelope to every subscription of its recipient, unchanged; never waits.
+
+        Args:
+            proven: whether the publisher has proved to hold a key; what it sends then goes before the rest.
 
         Returns:
             How many queues took it; 0 means that nobody is there.
@@ -231,11 +269,10 @@ class Relay:
         if len(data) > self.limits.envelope:
             raise self._refusal(Refusal.OVERSIZED)
         readers = self._subscriptions.get(self._recipient(data), ())
-        for subscription in readers:
-            subscription.put(data)
+        taken = sum(subscription.put(data, proven=proven) for subscription in readers)
         self.counts["published"] += 1
-        self.counts["delivered" if readers else "unheard"] += len(readers) or 1
-        return len(readers)
+        self.counts["delivered" if readers else "unheard"] += taken if readers else 1
+        return taken
 
     def close(self) -> None:
         """Take nothing more and close every subscription; what waits may still be taken."""
@@ -244,14 +281,14 @@ class Relay:
             for subscription in readers:
                 subscription.close()
 
-    def wanted_key(self, params: bytes) -> PublicKey:
-        """Read a serialized SubscribeParams: which key somebody wants to subscribe to.
+    def read(self, decode: Callable[[bytes], T], data: bytes) -> T:
+        """Read what a client sends.
 
         Raises:
-            Refused: it is malformed, or the key is not canonical.
+            Refused: it is malformed, or a key in it is not canonical.
         """
         try:
-            return wire.decode_subscribe_params(params)
+            return decode(data)
         except wire.WireError as error:
             raise self._refusal(Refusal.KEY if error.reason == "key" else Refusal.MALFORMED) from None
 

@@ -84,10 +84,15 @@ class CertificateFiles:
         return tuple((file.st_ino, file.st_size, file.st_mtime_ns) for file in both)
 
 
-def server_credentials(files: CertificateFiles) -> tuple[grpc.ServerCredentials, Certificate]:
+def server_credentials(
+    files: CertificateFiles, loaded: Callable[[Certificate], None] | None = None
+) -> tuple[grpc.ServerCredentials, Certificate]:
     """Make credentials that follow the files: each TLS handshake uses the newest pair that fits together.
 
     gRPC's own minimum for a server is TLS 1.2 with forward secrecy.
+
+    Args:
+        loaded: told of each certificate that takes another's place, in a thread of gRPC.
 
     Raises:
         ConfigurationError: the files cannot be used now. Later they may be wrong for a while: the last good
@@ -96,7 +101,7 @@ def server_credentials(files: CertificateFiles) -> tuple[grpc.ServerCredentials,
     stamp = files.stamp() if files.certificate.exists() and files.key.exists() else ()
     certificate = files.load()
     _warn(files, certificate)
-    follower = _Follower(files, stamp)
+    follower = _Follower(files, stamp, loaded)
     fetch = follower.fetch
     credentials = grpc.dynamic_ssl_server_credentials(_configuration(certificate), fetch)  # type: ignore[arg-type]  # the stub does not know that None means "unchanged"
     return credentials, certificate
@@ -105,8 +110,14 @@ def server_credentials(files: CertificateFiles) -> tuple[grpc.ServerCredentials,
 class _Follower:
     """Looks at the files at every handshake; two calls of stat cost nothing beside one."""
 
-    def __init__(self, files: CertificateFiles, stamp: tuple[object, ...]) -> None:
+    def __init__(
+        self,
+        files: CertificateFiles,
+        stamp: tuple[object, ...],
+        loaded: Callable[[Certificate], None] | None,
+    ) -> None:
         self._files = files
+        self._loaded = loaded
         self._stamp = stamp
 
     def fetch(self) -> grpc.ServerCertificateConfiguration | None:
@@ -121,6 +132,8 @@ class _Follower:
             _log.error("the TLS certificate was not loaded again, the one before stays in use: %s", error)
             return None
         _warn(self._files, certificate)
+        if self._loaded is not None:
+            self._loaded(certificate)
         _log.info("loaded the TLS certificate again: %s", certificate.fingerprint)
         return _configuration(certificate)
 

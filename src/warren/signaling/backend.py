@@ -13,9 +13,9 @@ from typing import Any, Protocol, TypeVar
 from warren.envelope import Envelope, EnvelopeError, Sealer
 from warren.errors import SignalingError
 from warren.keys import KeyPair, PrivateKey, PublicKey
-from warren.messages import BackendType, Message
+from warren.messages import BackendType, Message, RelayInfo
 from warren.sansio import Dice, RandomBytes
-from warren.signaling.carrier import Carrier, CountsDrops, Identity
+from warren.signaling.carrier import Carrier, CountsDrops, GivesRelays, Identity
 from warren.signaling.inbox import Admit, Handler, Inbox
 from warren.signaling.quiet import QuietLog
 from warren.signaling.subscription import Subscription, Timing
@@ -100,6 +100,14 @@ class Backend(Protocol):
         Raises:
             SignalingError: it is not within `timeout` seconds; the text says why.
             ValueError: nobody has subscribed for this key.
+        """
+        ...
+
+    async def relays(self, ours: PublicKey) -> tuple[RelayInfo, ...]:
+        """Ask for TURN servers and credentials, for a key that is subscribed; there may be none.
+
+        Raises:
+            SignalingError: nobody gave any, and somebody failed to.
         """
         ...
 
@@ -225,6 +233,29 @@ class CarrierBackend:
             reasons = [one.reason for one in own.subscriptions if one.reason]
             why = "; ".join(reasons) or "no answer yet"
             raise SignalingError(f"not subscribed within {timeout:g} s: {why}") from None
+
+    async def relays(self, ours: PublicKey) -> tuple[RelayInfo, ...]:
+        """Ask all carriers that know relays, at the same time, as `Backend.relays` says."""
+        self._check_open()
+        results = await asyncio.gather(*(self._relays_of(line, ours) for line in self._lines))
+        found = [relay for relays, _ in results for relay in relays]
+        errors = [trouble for _, trouble in results if trouble]
+        if errors and not found:
+            raise SignalingError("; ".join(errors))
+        return tuple(dict.fromkeys(found))
+
+    async def _relays_of(self, line: Line, ours: PublicKey) -> tuple[tuple[RelayInfo, ...], str]:
+        if not isinstance(line.carrier, GivesRelays):
+            return (), ""
+        try:
+            async with asyncio.timeout(self._timing.publish):
+                return await line.carrier.relays(ours), ""
+        except TimeoutError:
+            return (), f"{line.name} did not answer within {self._timing.publish:g} s"
+        except SignalingError as error:
+            return (), str(error)
+        except Exception as error:  # Whatever a plug-in raises.
+            return (), f"{line.name} failed: {type(error).__name__}: {error}"
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Tell the watcher of changes, as `Backend.watch` says."""

@@ -8,9 +8,9 @@ from typing import Protocol, runtime_checkable
 
 from warren.envelope import Envelope
 from warren.keys import PrivateKey, PublicKey
-from warren.messages import BackendType
+from warren.messages import BackendType, RelayInfo
 
-__all__ = ["Carrier", "CountsDrops", "Gap", "Identity", "Received"]
+__all__ = ["Carrier", "CountsDrops", "Gap", "GivesRelays", "Identity", "Received"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +86,16 @@ class CountsDrops(Protocol):
 
     drops: Counter[str]
     """How much was dropped, by reason."""
+
+
+@runtime_checkable
+class GivesRelays(Protocol):
+    """A carrier that knows where to get relays."""
+
+    async def relays(self, key: PublicKey) -> tuple[RelayInfo, ...]:
+        """Ask for TURN servers and credentials, for a key that is subscribed here; there may be none.
+
+        Raises:
+            SignalingError: they were not given; the text says why.
+        """
+        ...

@@ -1,62 +1,49 @@
 """The gRPC carrier: a client of `warren signal` or of cunīcu's signaling server."""
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
 import grpc.aio
 
 from warren import wire
 from warren.envelope import MAX_ENVELOPE, Envelope, EnvelopeError
 from warren.errors import SignalingError
-from warren.messages import BackendType
+from warren.keys import PublicKey
+from warren.messages import BackendType, RelayInfo
 from warren.signaling.carrier import Gap, Identity, Received
-from warren.signaling.grpc_channel import dial
+from warren.signaling.grpc_entry import GET_CHALLENGE, SUBSCRIBE, Entrance
+from warren.signaling.grpc_line import Line, Lines, Unknown
 from warren.signaling.grpc_target import GrpcTarget
-from warren.signaling.grpc_words import route_words, status_words
+from warren.signaling.proof import SESSION_SIZE
+from warren.signaling.token import Token, Tokens
 from warren.signaling.trust import system_roots
 from warren.signaling.url import BackendUrl
 
-__all__ = ["PUBLISH", "SUBSCRIBE", "GrpcCarrier", "open_carrier"]
+__all__ = ["GET_CHALLENGE", "GET_RELAYS", "PUBLISH", "SUBSCRIBE", "GrpcCarrier", "open_carrier"]
 
-SUBSCRIBE: Final = "/cunicu.signaling.Signaling/Subscribe"
 PUBLISH: Final = "/cunicu.signaling.Signaling/Publish"
+GET_RELAYS: Final = "/cunicu.signaling.RelayRegistry/GetRelays"
 DELIVERED: Final = "x-warren-delivered"
 """Trailing metadata of Publish: how many queues took the envelope."""
 
 ENTER_TIMEOUT = 8.0
 PUBLISH_TIMEOUT = 8.0
 
-# Strings, because these classes are generic only to type checkers.
-_Publish: TypeAlias = "grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]"
-_Subscribe: TypeAlias = "grpc.aio.UnaryStreamMultiCallable[bytes, bytes]"
-_Call: TypeAlias = "grpc.aio.UnaryStreamCall[bytes, bytes]"
-
-
-class _Line:
-    """A channel and who uses it; once retired it is closed as soon as nobody does."""
-
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self.channel = channel
-        self.calls = 0
-        self.streams = 0
-        self.retired = False
-
 
 class GrpcCarrier:
     """Moves envelopes by way of a signaling server.
 
-    All calls share one connection. One that fails, or loses its last subscription, is given up, so that who
-    subscribes again dials anew: then only the subscriber decides how long to wait, not gRPC.
+    It shows the server that it holds the keys that it subscribes to, where the server knows such a thing.
 
     Args:
         target: the server.
         enter_timeout: how long the server may take to confirm a subscription; seconds.
-        publish_timeout: how long it may take to accept an envelope; seconds.
+        publish_timeout: how long it may take to accept an envelope, or to give relays; seconds.
     """
 
     type = BackendType.GRPC
@@ -70,134 +57,89 @@ class GrpcCarrier:
         publish_timeout: float = PUBLISH_TIMEOUT,
     ) -> None:
         self.drops: Counter[str] = Counter()
-        self._target = target
-        self._enter_timeout = enter_timeout
         self._publish_timeout = publish_timeout
-        self._line: _Line | None = None
-        self._dialling = asyncio.Lock()
-        self._lines: list[_Line] = []
-        self._closed = False
+        self._lines = Lines(target, dial_timeout=enter_timeout)
+        self._entrance = Entrance(self._lines, timeout=enter_timeout)
+        self._tokens = Tokens()
 
     async def publish(self, envelope: Envelope) -> int | None:
-        """Give the envelope to the server; only a server of ours says how many took it."""
+        """Give the envelope to the server; only one of ours says how many took it, to who is proven there."""
         data = envelope.serialize()
         if len(data) > self.max_envelope:
             raise SignalingError(
                 f"an envelope of {len(data)} bytes is too large: at most {self.max_envelope}"
             )
-        async with self._using() as line:
-            publish: _Publish = line.channel.unary_unary(PUBLISH)
-            call = publish(data, timeout=self._publish_timeout)
-            try:
-                await call
-                return _delivered(await call.trailing_metadata())
-            except grpc.aio.AioRpcError as error:
-                if error.code() is grpc.StatusCode.UNAVAILABLE and not line.streams:
-                    self._retire(line)
-                trouble = self._words(error)
-            except asyncio.CancelledError as error:
-                trouble = self._cancelled(error)
-            finally:
-                call.cancel()
-        # Out here, so that the cause, which holds on to the call and the connection, is not kept.
-        raise SignalingError(trouble)
+        _, metadata = await self._ask(PUBLISH, data, envelope.sender)
+        return _delivered(metadata)
 
     @asynccontextmanager
     async def subscribe(self, identity: Identity) -> AsyncIterator[AsyncIterator[Received]]:
         """Receive what is sent to the key; entered once the server has confirmed it by its first envelope."""
-        async with self._using() as line:
+        async with self._lines.using() as line:
             line.streams += 1
-            subscribe: _Subscribe = line.channel.unary_stream(SUBSCRIBE)
-            call = subscribe(wire.encode_subscribe_params(identity.public))
-            read = partial(self._read, line, call)
             try:
-                yield _Stream(read, await self._confirmation(read), self.drops)
+                session = os.urandom(SESSION_SIZE)
+                entry = await self._entrance.enter(line, identity, session)
+                try:
+                    async with self._keeping(line, identity, session, entry.token):
+                        yield _Stream(entry.read, entry.first, self.drops)
+                finally:
+                    entry.call.cancel()
             finally:
-                call.cancel()
                 line.streams -= 1
                 if not line.streams:
-                    self._retire(line)
+                    self._lines.retire(line)
+
+    async def relays(self, key: PublicKey) -> tuple[RelayInfo, ...]:
+        """Ask the server for TURN servers and credentials; there are none where it knows of none."""
+        try:
+            data, _ = await self._ask(GET_RELAYS, wire.encode_relays_params(key), key)
+            return wire.decode_relays(data)
+        except Unknown:
+            return ()
+        except wire.WireError as error:
+            raise SignalingError(
+                f"signaling server {self._lines.target} gave relays that are {error}"
+            ) from None
 
     async def aclose(self) -> None:
         """Hang up; whoever reads learns that the subscription is lost."""
-        self._closed = True
-        async with self._dialling:
-            self._line = None
-            lines, self._lines = self._lines, []
-        for line in lines:
-            await line.channel.close()
+        await self._lines.aclose()
 
-    async def _confirmation(self, read: Callable[[], Awaitable[bytes | None]]) -> bytes:
-        """Wait for the first envelope, which is empty unless the server knows no confirmation."""
-        try:
-            async with asyncio.timeout(self._enter_timeout):
-                first = await read()
-        except TimeoutError:
-            first = None
-        if first is None:
-            raise SignalingError(
-                f"signaling server {self._target} did not confirm the subscription "
-                f"within {self._enter_timeout:g} s; is it one?"
-            )
-        return first
-
-    async def _read(self, line: _Line, call: _Call) -> bytes | None:
-        """Read one message of a stream, None at its end."""
-        try:
-            data = await call.read()
-            return data if isinstance(data, bytes) else None
-        except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.UNAVAILABLE:
-                self._retire(line)
-            trouble = self._words(error)
-        except asyncio.CancelledError as error:
-            trouble = self._cancelled(error)
-        raise SignalingError(trouble)
+    async def _ask(self, method: str, data: bytes, key: PublicKey) -> tuple[bytes, grpc.aio.Metadata]:
+        async with self._lines.using() as line:
+            token = self._tokens.of(key)
+            return await self._lines.call(line, method, data, timeout=self._publish_timeout, token=token)
 
     @asynccontextmanager
-    async def _using(self) -> AsyncIterator[_Line]:
-        """Use the connection for one call; dial where there is none."""
-        async with self._dialling:
-            if self._closed:
-                raise SignalingError(f"the connection to {self._target} is closed")
-            if self._line is None:
-                self._line = await self._dial()
-            line = self._line
-            line.calls += 1
+    async def _keeping(
+        self, line: Line, identity: Identity, session: bytes, token: Token | None
+    ) -> AsyncIterator[None]:
+        """Let calls use the token of a subscription while it lives, and renew it."""
+        if token is None:
+            yield
+            return
+        self._tokens.put(identity.public, session, token)
+        renewing = asyncio.create_task(self._renew(line, identity, session, token))
         try:
-            yield line
+            yield
         finally:
-            line.calls -= 1
-            await self._close_unused(line)
+            self._tokens.forget(identity.public, session)
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
 
-    async def _dial(self) -> _Line:
-        try:
-            async with asyncio.timeout(self._enter_timeout):
-                line = _Line(await dial(self._target))
-        except TimeoutError:
-            raise SignalingError(route_words(self._target, "timed out")) from None
-        self._lines.append(line)
-        return line
-
-    def _retire(self, line: _Line) -> None:
-        line.retired = True
-        if self._line is line:
-            self._line = None
-
-    async def _close_unused(self, line: _Line) -> None:
-        if line.retired and not line.calls and line in self._lines:
-            self._lines.remove(line)
-            await line.channel.close()
-
-    def _words(self, error: grpc.aio.AioRpcError) -> str:
-        return status_words(self._target, error.code(), error.details() or "")
-
-    def _cancelled(self, error: asyncio.CancelledError) -> str:
-        """Tell a call that was cancelled, there or by closing, from a task that is: the latter goes on."""
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise error
-        return f"signaling server {self._target} cancelled the call"
+    async def _renew(self, line: Line, identity: Identity, session: bytes, token: Token) -> None:
+        """Prove again by a short subscription of the same session, before the token expires."""
+        delay = token.renew_after
+        while True:
+            await asyncio.sleep(delay)
+            delay = token.try_again_after
+            with suppress(SignalingError):  # Whatever ails the server, the subscription will tell.
+                entry = await self._entrance.enter(line, identity, session)
+                entry.call.cancel()
+                if entry.token is not None:
+                    token, delay = entry.token, entry.token.renew_after
+                    self._tokens.put(identity.public, session, token)
 
 
 class _Stream(AsyncIterator[Received]):

@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 
 from warren.errors import ConfigurationError, SignalingError
 
-__all__ = ["fetch_certificate", "fingerprint", "name_to_expect", "system_roots"]
+__all__ = ["covers", "fetch_certificate", "fingerprint", "name_to_expect", "system_roots"]
 
 
 def system_roots() -> bytes:
@@ -68,7 +68,7 @@ def name_to_expect(certificate: bytes, host: str) -> str | None:
         names = _names(x509.load_der_x509_certificate(certificate))
     except ValueError as error:
         raise SignalingError(f"its certificate cannot be read: {error}") from None
-    if any(_covers(name, host) for name in names):
+    if any(covers(name, host) for name in names):
         return None
     if not names:
         raise SignalingError("its certificate has no name; make one with a subject alternative name")
@@ -85,7 +85,8 @@ def _names(certificate: x509.Certificate) -> list[str]:
     return [*san.get_values_for_type(x509.DNSName), *addresses]
 
 
-def _covers(name: str, host: str) -> bool:
+def covers(name: str, host: str) -> bool:
+    """Say whether a name of a certificate, which may be a wildcard or an IP address, is that of this host."""
     try:
         return ip_address(name) == ip_address(host)
     except ValueError:
