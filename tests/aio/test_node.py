@@ -5,14 +5,23 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.signaling.cunicu_server import CunicuServer
 from warren.aio.calls import anyone
 from warren.aio.node import Node
 from warren.aio.session import Session
 from warren.errors import ConfigurationError, NotConnected
 from warren.keys import PrivateKey, PublicKey
+from warren.server.grpc import serve
 from warren.session.config import Config
 from warren.session.outputs import PathChanged, StateChanged
 from warren.session.state import State
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reach loopback directly, whatever proxy the machine uses for the rest of the world."""
+    monkeypatch.setenv("no_grpc_proxy", "127.0.0.1,localhost")
+
 
 LOOPBACK = Config(loopback=True, include_interfaces=("lo",))
 
@@ -120,13 +129,44 @@ async def test_a_caller_that_is_not_allowed_is_not_learned_of() -> None:
         caller.cancel()
 
 
-async def test_nobody_there_is_said_when_time_is_over() -> None:
+async def reason_becomes(words: str, url: str, peer: PublicKey) -> None:
+    """Wait until a node that opens a session with the peer gives this reason for having no path."""
     async with (
-        Node(PrivateKey.generate(), world(), config=LOOPBACK) as alice,
+        asyncio.timeout(20),
+        Node(PrivateKey.generate(), url, config=LOOPBACK) as alice,
+        alice.open(peer) as session,
+    ):
+        reason = ""
+        while words not in reason:
+            with pytest.raises(NotConnected, match="nobody there") as caught:
+                await session.wait_connected(0.05)
+            reason = str(caught.value)
+
+
+async def test_nobody_there_is_said_when_time_is_over() -> None:
+    await reason_becomes("is not subscribed where we publish", world(), PrivateKey.generate().public)
+
+
+async def test_who_is_there_and_does_not_answer_is_told_from_nobody() -> None:
+    url = world()
+    async with Node(PrivateKey.generate(), url, config=LOOPBACK) as bob:
+        await reason_becomes("is subscribed, and says nothing; does it allow", url, bob.public)
+
+
+async def test_where_signaling_does_not_say_who_takes_messages_nothing_is_made_up() -> None:
+    async with (
+        CunicuServer() as server,
+        Node(PrivateKey.generate(), server.url, config=LOOPBACK) as alice,
         alice.open(PrivateKey.generate().public) as session,
     ):
-        with pytest.raises(NotConnected, match="nobody there"):
+        await server.wait_for_published(2)  # So the first was answered.
+        with pytest.raises(NotConnected, match="no word from"):
             await session.wait_connected(0.05)
+
+
+async def test_our_server_lets_a_node_know_that_nobody_is_there() -> None:
+    async with serve("127.0.0.1:0", tls=None) as server:
+        await reason_becomes("is not subscribed where we publish", server.url, PrivateKey.generate().public)
 
 
 async def test_sending_without_a_path_is_refused() -> None:

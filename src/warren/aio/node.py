@@ -94,6 +94,8 @@ class Node:
         self._left = asyncio.Event()
         self._slept = 0.0
         self._renewed_at = -math.inf
+        self._taken_by: dict[PublicKey, int | None] = {}
+        """How many took our newest message to a peer, where signaling says it: only for words."""
         self._backend: Backend | None = None
         self._entered = False
 
@@ -284,6 +286,7 @@ class Node:
     def session_closed(self, session: Session) -> None:
         """Close a session for good (`Session.close` does this)."""
         self._machine.close(session.peer, self._loop.time())
+        self._taken_by.pop(session.peer, None)
         self._driver.settle()
         self._sessions = {machine: other for machine, other in self._sessions.items() if other is not session}
 
@@ -300,12 +303,22 @@ class Node:
         if session.state in (State.UNKNOWN, State.IDLE):
             if self._signaling_trouble:
                 return f"signaling unreachable: {'; '.join(self._signaling_trouble.values())}"
-            return (
-                f"nobody there: no word from {peer} through signaling; "
-                f"is it running, and does it allow {self.public}?"
-            )
+            return self._who_is_there(peer)
         why = f" ({last.reason})" if last else ""
         return f"no path to {peer} yet: {session.state.name}{why}; this side: {self.stun_report}"
+
+    def _who_is_there(self, peer: PublicKey) -> str:
+        allows = f"does it allow {self.public}?"
+        match self._taken_by.get(peer):
+            case None:
+                return f"nobody there: no word from {peer} through signaling; is it running, and {allows}"
+            case 0:
+                return (
+                    f"nobody there: {peer} is not subscribed where we publish; "
+                    "is it running, and does it use the same signaling?"
+                )
+            case _:
+                return f"nobody there that answers: {peer} is subscribed, and says nothing; {allows}"
 
     # What comes from outside
 
@@ -403,7 +416,9 @@ class Node:
         assert self._backend is not None
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT):
-                await self._backend.publish(KeyPair(self._key, peer), message)
+                taken = await self._backend.publish(KeyPair(self._key, peer), message)
+            if self._machine.knows(peer):
+                self._taken_by[peer] = taken
         except (SignalingError, TimeoutError) as error:
             # The session's back-off says it again; the subscription tells when the backend is back.
             self._machine.drops["publish-failed"] += 1
