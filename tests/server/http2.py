@@ -28,6 +28,8 @@ class RawClient:
     pings: int = 0
     ended: bool = False
     """Whether the server ended the stream."""
+    reset: set[int] = field(default_factory=set)
+    """Streams that the server reset."""
     gone: bool = False
     """Whether the server closed the connection."""
     _first: asyncio.Event = field(default_factory=asyncio.Event)
@@ -43,10 +45,16 @@ class RawClient:
 
     def subscribe(self, key: PublicKey) -> None:
         """Call Subscribe on stream 1."""
+        params = wire.encode_subscribe_params(key)
+        self.begin("Subscribe", stream=1)
+        self._send(DATA, END_STREAM, 1, struct.pack("!BI", 0, len(params)) + params)
+
+    def begin(self, method: str, *, stream: int) -> None:
+        """Begin to call a method, and say nothing yet."""
         headers = {
             b":method": b"POST",
             b":scheme": b"http",
-            b":path": b"/cunicu.signaling.Signaling/Subscribe",
+            b":path": b"/cunicu.signaling.Signaling/" + method.encode(),
             b":authority": b"localhost",
             b"content-type": b"application/grpc",
             b"te": b"trailers",
@@ -56,9 +64,7 @@ class RawClient:
             b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
             for name, value in headers.items()
         )
-        params = wire.encode_subscribe_params(key)
-        self._send(HEADERS, END_HEADERS, 1, block)
-        self._send(DATA, END_STREAM, 1, struct.pack("!BI", 0, len(params)) + params)
+        self._send(HEADERS, END_HEADERS, stream, block)
 
     def open_window(self, more: int = 1 << 24) -> None:
         """Allow the server to send more, on the stream and on the connection."""
@@ -92,6 +98,8 @@ class RawClient:
             self._first.set()
         if kind == RST_STREAM or (kind in (DATA, HEADERS) and flags & END_STREAM):
             self.ended = True
+        if kind == RST_STREAM:
+            self.reset.add(stream)
         if kind == SETTINGS and not flags & ACK:
             self._send(SETTINGS, ACK, 0, b"")
         if kind == PING and not flags & ACK:

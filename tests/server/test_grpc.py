@@ -152,3 +152,7 @@ def test_the_options_of_grpc_are_those_of_the_threat_model() -> None:
     assert options["grpc.server.max_pending_requests_hard_limit"] == 400_000
     assert options["grpc.http2.min_ping_interval_without_data_ms"] == 10_000
     assert options["grpc.http2.max_ping_strikes"] == 3
+
+
+def test_a_write_may_be_blocked_for_10_seconds() -> None:
+    assert Settings().write_timeout == 10.0

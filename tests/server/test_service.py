@@ -124,6 +124,33 @@ async def test_the_1025th_subscription_of_a_connection_is_told_so_and_hurts_nobo
     assert await streams[0].read() == envelope(key(0))
 
 
+async def test_a_connection_has_no_more_than_1100_streams_whatever_its_client_believes(
+    server: SignalServer, client: Client
+) -> None:
+    stream = await client.subscribe(ALICE)
+    async with raw_client(server.address.port) as greedy:
+        greedy.subscribe(BOB)
+        await greedy.live()
+        for number in range(1, 1103):
+            greedy.begin("Publish", stream=2 * number + 1)
+        await until(lambda: len(greedy.reset) == 3)
+        assert greedy.reset == {2 * number + 1 for number in range(1100, 1103)}
+        assert await client.publish(ALICE) is None
+        assert await stream.read() == envelope(ALICE)
+
+
+async def test_metadata_that_is_too_large_is_refused_and_hurts_nobody_else(
+    server: SignalServer, client: Client
+) -> None:
+    stream = await client.subscribe(ALICE)
+    async with connected(server.address.port) as talkative:
+        answer = await talkative.publish(ALICE, token=bytes(64 * 1024))
+        assert isinstance(answer, Ending)
+        assert answer.code is StatusCode.RESOURCE_EXHAUSTED
+    await client.publish(ALICE)
+    assert await stream.read() == envelope(ALICE)
+
+
 async def test_trouble_of_one_kind_is_logged_once_a_minute(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
