@@ -129,10 +129,10 @@ async def test_what_has_not_changed_is_told_once() -> None:
 
 
 @on_virtual_time
-async def test_where_there_are_none_nothing_is_told() -> None:
+async def test_that_there_are_none_is_told_once() -> None:
     async with keeping(RelayCarrier()) as told:
         await asyncio.sleep(5000)
-        assert told == []
+        assert told == [()]
 
 
 @on_virtual_time
@@ -146,15 +146,25 @@ async def test_relays_that_are_gone_are_told() -> None:
 
 
 @on_virtual_time
-async def test_trouble_leaves_them_as_they_were_and_is_tried_again_a_minute_later() -> None:
+async def test_trouble_leaves_them_as_they_were() -> None:
+    carrier = RelayCarrier("turn:a")
+    async with keeping(carrier) as told:
+        await asyncio.sleep(1)
+        carrier.trouble = SignalingError("not now")
+        await asyncio.sleep(5000)
+        assert urls(told) == [["turn:a"]]
+
+
+@on_virtual_time
+async def test_trouble_at_first_means_none_for_now_and_is_tried_again_a_minute_later() -> None:
     carrier = RelayCarrier("turn:a")
     carrier.trouble = SignalingError("not now")
     async with keeping(carrier) as told:
         await asyncio.sleep(59)
-        assert told == []
+        assert told == [()]
         carrier.trouble = None
         await asyncio.sleep(2)
-        assert urls(told) == [["turn:a"]]
+        assert urls(told) == [[], ["turn:a"]]
 
 
 @on_virtual_time
@@ -235,6 +245,12 @@ async def test_where_all_fail_each_is_named() -> None:
 @on_virtual_time
 async def test_carriers_that_know_no_relays_give_none() -> None:
     assert await all_relays(ScriptedCarrier()) == ()
+
+
+@on_virtual_time
+async def test_it_is_known_beforehand_whether_a_carrier_knows_relays() -> None:
+    assert CarrierBackend(RelayCarrier()).gives_relays
+    assert not CarrierBackend(ScriptedCarrier()).gives_relays
 
 
 @on_virtual_time

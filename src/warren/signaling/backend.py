@@ -103,6 +103,11 @@ class Backend(Protocol):
         """
         ...
 
+    @property
+    def gives_relays(self) -> bool:
+        """Whether it may know of relays at all."""
+        ...
+
     async def relays(self, ours: PublicKey) -> tuple[RelayInfo, ...]:
         """Ask for TURN servers and credentials, for a key that is subscribed; there may be none.
 
@@ -233,6 +238,11 @@ class CarrierBackend:
             reasons = [one.reason for one in own.subscriptions if one.reason]
             why = "; ".join(reasons) or "no answer yet"
             raise SignalingError(f"not subscribed within {timeout:g} s: {why}") from None
+
+    @property
+    def gives_relays(self) -> bool:
+        """Whether any of the carriers knows where to get relays."""
+        return any(isinstance(line.carrier, GivesRelays) for line in self._lines)
 
     async def relays(self, ours: PublicKey) -> tuple[RelayInfo, ...]:
         """Ask all carriers that know relays, at the same time, as `Backend.relays` says."""

@@ -28,16 +28,16 @@ async def keep_relays(
     *,
     clock: Callable[[], float] = time.time,
 ) -> None:
-    """Tell of the TURN servers that are to be used, now and whenever others are; runs until cancelled.
+    """Tell of the TURN servers that are to be used, as soon as it is known and whenever others are.
 
     Asks when our subscription becomes live, and before credentials expire. What could not be renewed
-    stays as it was told.
+    stays as it was told; where the first attempt fails there are none for now. Runs until cancelled.
 
     Args:
         changed: gets all of them, each time.
         clock: seconds since 1970.
     """
-    told: tuple[RelayInfo, ...] = ()
+    told: tuple[RelayInfo, ...] | None = None
     live = asyncio.Event()
 
     def watcher(change: SubscriptionChanged) -> None:
@@ -51,13 +51,12 @@ async def keep_relays(
             live.clear()
             try:
                 found = await backend.relays(ours)
-            except SignalingError:
-                delay = SHORTEST
-            else:
                 delay = _delay(found, clock())
-                if found != told:
-                    told = found
-                    changed(found)
+            except SignalingError:
+                found, delay = told or (), SHORTEST
+            if found != told:
+                told = found
+                changed(found)
             with suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await live.wait()
