@@ -10,6 +10,7 @@ import pytest
 from grpc import StatusCode
 
 from tests.server.client import Client, Ending, connected, until
+from tests.server.http2 import raw_client
 from tests.server.keys import envelope
 from tests.server.keys import key as make_key
 from warren import wire
@@ -222,18 +223,20 @@ async def test_a_token_ends_with_its_subscription() -> None:
         assert await client.publish(BOB.public, token=ack.token) is None
 
 
-async def test_what_a_proven_publisher_sends_is_delivered_before_a_waiting_flood() -> None:
-    async with serving() as (server, client):
+async def test_what_a_proven_publisher_sends_comes_before_a_flood_that_waits() -> None:
+    async with serving() as (server, client), raw_client(server.address.port) as slow:
         _, ack = await client.prove(ALICE, str(server.address))
-        stream = await client.subscribe(BOB.public)
-        # In one turn of the loop, so that nothing is read between.
-        for number in range(64):
-            server.relay.publish(envelope(BOB.public, bytes([number])))
-        proven = server.gate.is_proven(ack.token)
-        server.relay.publish(envelope(BOB.public, b"proven"), proven=proven)
-        assert await stream.read() == b"", "one of the flood made room"
-        assert await stream.read() == envelope(BOB.public, b"proven")
-        assert await stream.read() == envelope(BOB.public, b"\1")
+        slow.subscribe(BOB.public)
+        await slow.live()
+        flood = [bytes([number]) * 8000 for number in range(30)]
+        for body in flood:
+            await client.publish(BOB.public, body)
+        assert await client.publish(BOB.public, b"proven", token=ack.token) == 1
+        slow.open_window()
+        await until(lambda: len(slow.messages) == 32)
+        place = slow.messages.index(envelope(BOB.public, b"proven"))
+        assert slow.messages[place + 1 :] == [envelope(BOB.public, body) for body in flood[place - 1 :]]
+        assert place < 31
 
 
 # Relays

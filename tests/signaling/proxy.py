@@ -19,6 +19,8 @@ class Proxy(grpc.GenericRpcHandler):
         self.port = 0
         self.calls: list[str] = []
         """The methods that were called, in order."""
+        self.tokens: list[bytes | None] = []
+        """The token of each call that is answered once, in order."""
         self.answers: dict[str, Callable[[bytes], bytes]] = {}
         """By method: what to answer in place of the other server."""
         self.refusals: Counter[str] = Counter()
@@ -53,6 +55,7 @@ class Proxy(grpc.GenericRpcHandler):
             await asyncio.Event().wait()
         if method in self.answers:
             return self.answers[method](request)
+        self.tokens.append(dict(context.invocation_metadata()).get("x-warren-token-bin"))
         metadata = [item for item in context.invocation_metadata() if item[0].startswith("x-")]
         call = self._channel.unary_unary(method)(request, metadata=metadata)
         try:

@@ -217,6 +217,20 @@ async def published_with_a_good_token(carrier: GrpcCarrier) -> None:
             pass
 
 
+async def test_a_token_is_shown_only_while_its_subscription_lives() -> None:
+    async with (
+        serve("127.0.0.1:0", tls=None, proofs=Proofs(names=["127.0.0.1"])) as server,
+        Proxy(server.address.port) as proxy,
+        carrier_to(proxy.port) as carrier,
+        carrier.subscribe(Identity(BOB)),
+    ):
+        async with carrier.subscribe(Identity(ALICE)):
+            await carrier.publish(sealed(ALICE, BOB.public))
+        await carrier.publish(sealed(ALICE, BOB.public))
+        assert proxy.tokens[-2] is not None
+        assert proxy.tokens[-1] is None
+
+
 async def test_a_token_is_renewed_before_it_expires_and_the_stream_goes_on() -> None:
     async with (
         serve("127.0.0.1:0", tls=None, proofs=Proofs(token_lifetime=1.2)) as server,
