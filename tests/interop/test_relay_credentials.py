@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -54,8 +55,7 @@ async def coturn(folder: Path) -> AsyncIterator[int]:
 
 async def credentials(port: int, clock_offset: float = 0.0) -> RelayInfo:
     """Get them as a client does, of a server whose clock is off by so many seconds."""
-    loop_clock = Proofs().clock
-    proofs = Proofs(clock=lambda: loop_clock() + clock_offset)
+    proofs = Proofs(clock=lambda: time.time() + clock_offset)
     relays = TurnRelays([f"turn:127.0.0.1:{port}"], SECRET.encode())
     async with serve("127.0.0.1:0", tls=None, proofs=proofs, relays=relays) as server:
         carrier = open_carrier(BackendUrl.parse(server.url))
