@@ -20,7 +20,7 @@ from warren.server.auth import Policy
 from warren.server.grpc import Proofs, SignalServer, serve
 from warren.server.turn import TurnRelays
 from warren.signaling.carrier import Identity
-from warren.signaling.grpc import GET_CHALLENGE, GET_RELAYS, SUBSCRIBE, GrpcCarrier
+from warren.signaling.grpc import GET_CHALLENGE, GET_RELAYS, PUBLISH, SUBSCRIBE, GrpcCarrier
 from warren.signaling.grpc_target import GrpcTarget
 
 RELAYS = TurnRelays(["turn:turn.example.org:3478"], b"a secret of sixteen letters")
@@ -65,6 +65,42 @@ async def test_a_proof_costs_one_call_before_the_subscription_is_live() -> None:
         carrier.subscribe(Identity(BOB)),
     ):
         assert proxy.calls == [GET_CHALLENGE, SUBSCRIBE]
+
+
+async def test_what_is_published_meanwhile_is_not_answered_before_the_subscription_is_there() -> None:
+    async with (
+        serve("127.0.0.1:0", tls=None, proofs=Proofs(names=["127.0.0.1"])) as server,
+        Proxy(server.address.port) as proxy,
+        carrier_to(proxy.port) as carrier,
+    ):
+
+        async def subscribe() -> None:
+            async with carrier.subscribe(Identity(ALICE)):
+                pass
+
+        subscribing = asyncio.create_task(subscribe())
+        await asyncio.sleep(0)
+        await carrier.publish(sealed(ALICE, BOB.public))
+        await subscribing
+        assert proxy.calls[:3] == [GET_CHALLENGE, SUBSCRIBE, PUBLISH]
+
+
+async def test_a_proof_that_takes_long_holds_nothing_back_for_long() -> None:
+    async with CunicuServer() as server, Proxy(server.port) as proxy, carrier_to(proxy.port) as carrier:
+        proxy.held = GET_CHALLENGE
+
+        async def subscribe() -> None:
+            async with carrier.subscribe(Identity(ALICE)):
+                pass
+
+        subscribing = asyncio.create_task(subscribe())
+        await until(lambda: proxy.calls == [GET_CHALLENGE])
+        await carrier.publish(sealed(BOB, ALICE.public))
+        assert proxy.calls == [GET_CHALLENGE, PUBLISH], "another's envelope waits for nothing"
+        async with asyncio.timeout(6.0):
+            await carrier.publish(sealed(ALICE, BOB.public))
+        subscribing.cancel()
+        await asyncio.gather(subscribing, return_exceptions=True)
 
 
 async def test_what_comes_on_a_proven_subscription_are_envelopes() -> None:

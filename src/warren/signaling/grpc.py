@@ -108,6 +108,8 @@ class GrpcCarrier:
 
     async def _ask(self, method: str, data: bytes, key: PublicKey) -> tuple[bytes, grpc.aio.Metadata]:
         async with self._lines.using() as line:
+            if self._tokens.of(key) is None:  # With a token there is a subscription already.
+                await self._entrance.wait_until_sent(key)
             token = self._tokens.of(key)
             return await self._lines.call(line, method, data, timeout=self._publish_timeout, token=token)
 

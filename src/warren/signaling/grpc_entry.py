@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -23,6 +24,9 @@ GET_CHALLENGE: Final = "/warren.v1.Relay/GetChallenge"
 
 PROOFS: Final = 2
 """How often to prove: the first challenge may have become old, or its server another."""
+
+HOLD_BACK: Final = 1.0
+"""So long an envelope waits for the subscription of its sender; seconds."""
 
 _log: Final = logging.getLogger("warren.signaling")
 
@@ -49,6 +53,7 @@ class Entrance:
         self._lines = lines
         self._timeout = timeout
         self._quiet = QuietLog(_log)
+        self._unsent: dict[PublicKey, asyncio.Event] = {}
 
     async def enter(self, line: Line, identity: Identity, session: bytes) -> Entry:
         """Subscribe; returns when the server has confirmed it by its first envelope.
@@ -59,11 +64,25 @@ class Entrance:
         Raises:
             SignalingError: it was not confirmed; the text says why.
         """
+        sent = self._unsent.setdefault(identity.public, asyncio.Event())
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._enter(line, identity, session)
         except TimeoutError:
             raise SignalingError(self._not_confirmed()) from None
+        finally:
+            sent.set()
+            self._unsent.pop(identity.public, None)
+
+    async def wait_until_sent(self, key: PublicKey) -> None:
+        """Wait while a proof for this key is made, but not long.
+
+        What is published before the server knows the subscription is answered into the void.
+        """
+        if (sent := self._unsent.get(key)) is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HOLD_BACK):
+                    await sent.wait()
 
     async def _enter(self, line: Line, identity: Identity, session: bytes) -> Entry:
         refused: Unproven | None = None
@@ -104,6 +123,8 @@ class Entrance:
     async def _open(self, line: Line, key: PublicKey, proof: Proof | None) -> Entry:
         params = wire.encode_subscribe_params(key, proof.answer if proof else None)
         call = self._lines.stream(line, SUBSCRIBE, params)
+        if (sent := self._unsent.get(key)) is not None:
+            sent.set()
         read = partial(self._lines.read, line, call)
         try:
             first = await read()
