@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from warren import wire
+from warren.aio.given import servers_of
 from warren.envelope import Envelope, EnvelopeError, Sealer
 from warren.errors import ConfigurationError
 from warren.ice import stun
@@ -113,7 +114,8 @@ def greeting(data: bytes) -> None:
     assert answer is not None
     Proof(answer, told_at=0).token(data)
     with suppress(wire.WireError):
-        wire.decode_relays(data)
+        for server in servers_of(wire.decode_relays(data)):
+            assert type(server).parse(str(server)).host == server.host
 
 
 def authority(data: bytes) -> None:

@@ -15,6 +15,7 @@ from warren.aio.bases import Bases
 from warren.aio.calls import Allow, Calls
 from warren.aio.connections import Connections
 from warren.aio.driver import Driver
+from warren.aio.given import GivenRelays
 from warren.aio.network import InterfaceAddress, Network, SystemNetwork
 from warren.aio.relay import RelaySender
 from warren.aio.session import Session
@@ -33,6 +34,7 @@ from warren.session.machine import SessionMachine
 from warren.session.node import CallReceived, Left, NodeMachine, NodeOutput, PublishTo, SessionEvent
 from warren.session.state import State
 from warren.signaling.backend import Backend, SubscriptionChanged
+from warren.signaling.relays import keep_relays
 
 __all__ = ["Node"]
 
@@ -159,6 +161,8 @@ class Node:
             self._spawn(self._follow_network())
             self._unwatch.append(self._backend.watch(self._subscription_changed))
             await self._backend.subscribe(KeyPair(self._key, None), self._message_received, admit=self._admit)
+            if self._backend.gives_relays:
+                self._follow_relays(self._backend, servers)
             self._driver.settle()
         except BaseException:
             await _to_the_end(self._close())
@@ -174,6 +178,18 @@ class Node:
         if given and (urls or len(given) > 1):
             raise ConfigurationError("give a node signaling URLs or one Backend, not both")
         return given[0] if given else signaling.connect(*urls)
+
+    def _follow_relays(self, backend: Backend, named: Sequence[StunUrl | TurnUrl]) -> None:
+        """Use the servers that signaling gives beside those that the user has named."""
+        given = GivenRelays(
+            self._machine,
+            named=named,
+            resolve=lambda url: self._spawn(self._resolve_server(url)),
+            settle=self._driver.settle,
+            clock=self._loop.time,
+        )
+        given.expect()
+        self._spawn(keep_relays(backend, self.public, given.use))
 
     async def _follow_network(self) -> None:
         """Keep up with the machine's addresses, and with what it slept through."""

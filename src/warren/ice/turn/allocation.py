@@ -85,6 +85,7 @@ class Allocation:
         """Whether it has become clear once whether there will be one."""
         self._addresses = tuple(addresses)
         self._credentials = LongTerm(url.username, url.password)
+        self._renewed = False
         self._transactions = transactions
         self._streams = streams
         self._deframer = TurnDeframer()
@@ -103,7 +104,10 @@ class Allocation:
         self._start_over()
 
     def _start_over(self) -> None:
-        """Forget what the last round of asking has tried."""
+        """Forget what the last round of asking has tried, and who we were where others are known."""
+        if self._renewed:
+            self._renewed = False
+            self._credentials = LongTerm(self.url.username, self.url.password)
         self._left: Iterator[Address] = iter(self._addresses)
         self._tried: set[Address] = set()
         self._cleared = False
@@ -298,6 +302,16 @@ class Allocation:
             self._refresh(now)
         elif self.phase is Phase.WAITING and self._silent:
             self.begin(now)
+
+    def renew(self, url: TurnUrl, now: float) -> None:
+        """Be somebody else when it is asked for the next time; at once if who we were was refused.
+
+        What there is stays with who asked for it (RFC 8656, 8: another user would get 441).
+        """
+        if (url.username, url.password) != (self.url.username, self.url.password):
+            self.url, self._renewed = url, True
+            if self.phase is Phase.WAITING:
+                self.begin(now)
 
     # Ending
 

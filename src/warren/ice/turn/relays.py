@@ -66,7 +66,8 @@ class Relays:
         self._dice = dice
         self._drops = drops
         self._hosts: dict[Base, None] = {}
-        self._servers: dict[TurnUrl, _Server] = {}
+        self._servers: dict[str, _Server] = {}  # By name: who we are there may change.
+        self._awaited = False
         self._ranks = count()
         self._needed = True
         self._by_server: dict[tuple[Base, Address], Allocation] = {}
@@ -91,15 +92,19 @@ class Relays:
                 allocation.stop()
                 self._outputs += allocation.outputs()
 
+    def wait_for_more(self, waiting: bool) -> None:
+        """Say whether servers may still become known: gathering is not complete before that is clear."""
+        self._awaited = waiting
+
     def expect(self, url: TurnUrl) -> None:
         """A server is being resolved: gathering is not complete before it is added or has failed."""
-        if url not in self._servers:
-            self._servers[url] = _Server(url, next(self._ranks))
+        if str(url) not in self._servers:
+            self._servers[str(url)] = _Server(url, next(self._ranks))
 
     def add(self, url: TurnUrl, addresses: Sequence[Address], now: float) -> None:
         """A server is at these addresses, one as good as another."""
         self.expect(url)
-        server = self._servers[url]
+        server = self._servers[str(url)]
         server.expected, server.error, server.addresses = False, None, tuple(addresses)
         for base in self._hosts:
             self._ask(base, server, now)
@@ -107,8 +112,15 @@ class Relays:
     def fail(self, url: TurnUrl, reason: str) -> None:
         """A server cannot be asked, for this reason in words: its name does not resolve."""
         self.expect(url)
-        server = self._servers[url]
+        server = self._servers[str(url)]
         server.expected, server.error = False, reason
+
+    def renew(self, url: TurnUrl, now: float) -> None:
+        """There are other credentials for a server that is known."""
+        server = self._servers[str(url)]
+        server.url = url
+        for allocation in server.allocations.values():
+            allocation.renew(url, now)
 
     def needed(self, needed: bool) -> None:
         """Say whether anyone needs relays; as long as somebody does they are kept."""
@@ -152,7 +164,9 @@ class Relays:
     def complete(self) -> bool:
         """Whether it is clear of every server what there is to be had of it."""
         expected = any(server.expected for server in self._servers.values())
-        return not expected and all(allocation.done_once for allocation in self._allocations())
+        return not (expected or self._awaited) and all(
+            allocation.done_once for allocation in self._allocations()
+        )
 
     @property
     def left(self) -> bool:
@@ -220,7 +234,7 @@ class Relays:
         url, ipv6 = allocation.url, base.is_ipv6
         protocol = PROTOCOLS[url.transport, url.tls]
         # RFC 8445, 5.1.2.2: UDP to the server before TCP before TLS, then as the user named them.
-        rank = 1000 * (protocol - RelayProtocol.UDP) + 10 * self._servers[url].rank
+        rank = 1000 * (protocol - RelayProtocol.UDP) + 10 * self._servers[str(url)].rank
         rank += min(list(self._hosts).index(allocation.base), 9)
         candidate = Candidate(
             type=CandidateType.RELAY,
