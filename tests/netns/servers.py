@@ -68,9 +68,9 @@ class Turn:
 
 
 @contextmanager
-def run_signaling(lab: Lab, host: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def run_signaling(lab: Lab, host: str, *options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Run `warren signal` in the internet; gives its URL and its process."""
-    command = warren_command("signal", "--listen", f"{host}:0", "--insecure", "--json")
+    command = warren_command("signal", "--listen", f"{host}:0", "--insecure", "--json", *options)
     with _server(lab, command, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         for line in process.stderr:

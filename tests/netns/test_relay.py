@@ -2,7 +2,7 @@
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -37,12 +37,21 @@ def turn(lab: Lab, tmp_path: Path) -> Iterator[Turn]:
 
 @asynccontextmanager
 async def two_peers(
-    lab: Lab, folder: Path, kinds: tuple[Kind, Kind], urls: tuple[str, ...], turn: Turn, *options: str
+    lab: Lab,
+    folder: Path,
+    kinds: tuple[Kind, Kind],
+    urls: tuple[str, ...],
+    turn: Turn,
+    *options: str,
+    given: Sequence[str] = (),
 ) -> AsyncIterator[tuple[Peer, Peer]]:
-    """Let the left site listen, and the right site of another kind ping it."""
+    """Let the left site listen, and the right site of another kind ping it.
+
+    `given` are options of the signaling server.
+    """
     left, right = (lab.sites[f"{side}-{kind}"] for side, kind in zip(("left", "right"), kinds, strict=True))
     (left_file, left_key), (right_file, right_key) = make_keys(folder, "relay", True)
-    with run_signaling(lab, THERE) as (signaling, _):
+    with run_signaling(lab, THERE, *given) as (signaling, _):
         shared = Servers(signaling, (f"stun:{HERE}",), urls).options
         listen = ("listen", f"--allow={right_key}", "--echo", f"--key={left_file}", *shared)
         ping = ("ping", str(left_key), f"--key={right_file}", *shared, *options)
@@ -66,6 +75,25 @@ async def test_where_nats_allow_nothing_else_the_path_is_relayed(
     urls = (turn.url(transport),)
     async with two_peers(lab, tmp_path, kinds, urls, turn, "-c3", "--interval=0.2") as (_, calling):
         assert await calling.wait(30.0) == 0
+    assert chosen(calling)["relayed"]
+    assert calling.of("statistics")[0]["received"] == 3
+
+
+async def test_the_path_is_relayed_by_what_signaling_gives_to_who_names_no_relay(
+    lab: Lab, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("a secret of sixteen letters")
+    secret.chmod(0o600)
+    shared = ("--use-auth-secret", f"--static-auth-secret={secret.read_text()}")
+    given = ("--auth=require", f"--relay=turn:{HERE}:3478", f"--relay-secret={secret}")
+    kinds = Kind.SYMMETRIC, Kind.SYMMETRIC
+    with run_turn(lab, tmp_path, partial(udp, lab.internet, HERE), *shared) as turn:
+        async with two_peers(lab, tmp_path, kinds, (), turn, "-c3", "--interval=0.2", given=given) as (
+            _,
+            calling,
+        ):
+            assert await calling.wait(30.0) == 0
     assert chosen(calling)["relayed"]
     assert calling.of("statistics")[0]["received"] == 3
 
