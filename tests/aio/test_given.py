@@ -89,16 +89,6 @@ class Desk:
         self.settled += 1
 
 
-def test_candidates_are_not_final_before_signaling_has_said_what_it_gives() -> None:
-    desk = Desk()
-    assert desk.machine.gatherer.complete
-    desk.given.expect()
-    assert not desk.machine.gatherer.complete
-    desk.given.use([])
-    assert desk.machine.gatherer.complete
-    assert desk.settled == 1
-
-
 def test_candidates_are_not_final_before_a_given_server_was_asked() -> None:
     desk = Desk()
     desk.given.use([RELAY, RelayInfo("stun:stun.example.org")])

@@ -45,10 +45,6 @@ class GivenRelays:
         self._clock = clock
         self._given: set[str] = set()
 
-    def expect(self) -> None:
-        """Let nobody say that all candidates are known before signaling has said which servers it gives."""
-        self._machine.wait_for_relays(True, self._clock())
-
     def use(self, relays: Iterable[RelayInfo]) -> None:
         """Use these, beside what was given before: a server that is named no more may live on."""
         for url in servers_of(relays):
@@ -57,7 +53,6 @@ class GivenRelays:
                     self._machine.renew_relay(url, self._clock())
             elif str(url) not in self._named and len(self._given) < MAX_GIVEN:
                 self._begin(url)
-        self._machine.wait_for_relays(False, self._clock())
         self._settle()
 
     def _begin(self, url: ServerUrl) -> None:

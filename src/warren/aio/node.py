@@ -188,7 +188,6 @@ class Node:
             settle=self._driver.settle,
             clock=self._loop.time,
         )
-        given.expect()
         self._spawn(keep_relays(backend, self.public, given.use))
 
     async def _follow_network(self) -> None:

@@ -189,11 +189,6 @@ class NodeMachine:
         self._relays.renew(url, now)
         self._drain_gatherer(now)
 
-    def wait_for_relays(self, waiting: bool, now: float) -> None:
-        """Say whether TURN servers may still become known: before that is clear no candidate is the last."""
-        self._relays.wait_for_more(waiting)
-        self._drain_gatherer(now)
-
     def leave(self, now: float) -> None:
         """Give back what is ours at servers; `Left` is put out when that is done."""
         self._leaving = True

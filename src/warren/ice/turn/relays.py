@@ -67,7 +67,6 @@ class Relays:
         self._drops = drops
         self._hosts: dict[Base, None] = {}
         self._servers: dict[str, _Server] = {}  # By name: who we are there may change.
-        self._awaited = False
         self._ranks = count()
         self._needed = True
         self._by_server: dict[tuple[Base, Address], Allocation] = {}
@@ -91,10 +90,6 @@ class Relays:
             if allocation is not None:
                 allocation.stop()
                 self._outputs += allocation.outputs()
-
-    def wait_for_more(self, waiting: bool) -> None:
-        """Say whether servers may still become known: gathering is not complete before that is clear."""
-        self._awaited = waiting
 
     def expect(self, url: TurnUrl) -> None:
         """A server is being resolved: gathering is not complete before it is added or has failed."""
@@ -164,9 +159,7 @@ class Relays:
     def complete(self) -> bool:
         """Whether it is clear of every server what there is to be had of it."""
         expected = any(server.expected for server in self._servers.values())
-        return not (expected or self._awaited) and all(
-            allocation.done_once for allocation in self._allocations()
-        )
+        return not expected and all(allocation.done_once for allocation in self._allocations())
 
     @property
     def left(self) -> bool:
