@@ -104,7 +104,7 @@ async def test_a_call_that_comes_while_the_streams_end_is_told_so(caplog: pytest
     async with serve("127.0.0.1:0", tls=None) as server, connected(server.address.port) as client:
         server.relay.close()
         assert await client.publish(ALICE) == Ending(StatusCode.UNAVAILABLE, "the server is shutting down")
-        assert caplog.records == []
+        assert not [record for record in caplog.records if record.name.startswith("warren")]
 
 
 async def test_after_a_drain_nothing_is_taken() -> None:
