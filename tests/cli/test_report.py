@@ -58,12 +58,6 @@ def test_a_path_object_has_exactly_the_documented_keys() -> None:
     }
 
 
-def test_a_lost_path_has_the_same_keys_without_values() -> None:
-    lost = report.path_object(PEER, None)
-    assert lost.keys() == report.path_object(PEER, PATH).keys()
-    assert [lost[name] for name in ("local", "remote", "relayed", "rtt")] == [None] * 4
-
-
 def test_objects_are_json() -> None:
     assert json.loads(json.dumps(report.path_object(PEER, PATH)))["rtt"] == 0.01234
 
@@ -73,16 +67,9 @@ def test_a_state_line_says_when_what_and_why() -> None:
 
 
 def test_a_path_line_shows_both_ends_and_the_round_trip() -> None:
-    assert report.path_text(PEER, PATH, elapsed=0.15, reason="selected") == (
+    assert report.path_text(PEER, PATH, elapsed=0.15) == (
         "   0.150 s  path          "
         "srflx 203.0.113.7:4242 -> host [2001:db8::5]:999, direct, round trip 12.3 ms"
-    )
-
-
-def test_a_lost_path_line_says_why() -> None:
-    assert (
-        report.path_text(PEER, None, elapsed=9.0, reason="no answer")
-        == "   9.000 s  path          none: no answer"
     )
 
 

@@ -112,6 +112,13 @@ async def test_path_events_have_the_documented_keys(pair: Pair, bob: Peer) -> No
     assert event["relayed"] is False
 
 
+async def test_a_path_always_has_two_ends(pair: Pair, bob: Peer) -> None:
+    async with pair.call("ping", "-c1") as alice:
+        await alice.wait()
+    assert alice.of("state")[-1]["to"] == "CLOSED"
+    assert all(event["local"] and event["remote"] for event in alice.of("path"))
+
+
 async def test_ping_counts_and_times(pair: Pair, bob: Peer) -> None:
     async with pair.call("ping", "-c3", "--interval=0.05") as alice:
         assert await alice.wait() == 0

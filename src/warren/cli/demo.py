@@ -157,7 +157,7 @@ class _Play:
         match values["event"]:
             case "state":
                 self._tell_state(line.name, values)
-            case "path" if values["local"]:
+            case "path":
                 self._tell_line(line.name, "path", path_words(values))
             case "error":
                 raise DemoFailed(f"{line.name}: {values['reason']}")

@@ -46,15 +46,15 @@ def state_object(peer: PublicKey, change: StateChanged, *, opened_at: float, tim
     }
 
 
-def path_object(peer: PublicKey, path: Path | None) -> Object:
-    """Describe a path; without one, everything about it is null."""
+def path_object(peer: PublicKey, path: Path) -> Object:
+    """Describe a path."""
     return {
         "event": "path",
         "peer": str(peer),
-        "local": candidate_object(path.local) if path else None,
-        "remote": candidate_object(path.remote) if path else None,
-        "relayed": path.relayed if path else None,
-        "rtt": round(path.rtt, 6) if path else None,
+        "local": candidate_object(path.local),
+        "remote": candidate_object(path.remote),
+        "relayed": path.relayed,
+        "rtt": round(path.rtt, 6),
     }
 
 
@@ -73,10 +73,9 @@ def state_text(change: StateChanged, *, opened_at: float) -> str:
     return f"{stamp(change.time - opened_at)}  {change.new.name:<12}  {change.reason}"
 
 
-def path_text(peer: PublicKey, path: Path | None, *, elapsed: float, reason: str) -> str:
+def path_text(peer: PublicKey, path: Path, *, elapsed: float) -> str:
     """Write a path as one line."""
-    words = path_words(path_object(peer, path)) if path else f"none: {reason}"
-    return f"{stamp(elapsed)}  {'path':<12}  {words}"
+    return f"{stamp(elapsed)}  {'path':<12}  {path_words(path_object(peer, path))}"
 
 
 def path_words(values: Mapping[str, Any]) -> str:

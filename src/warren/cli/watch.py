@@ -49,9 +49,10 @@ async def _watch(session: Session, terminal: Terminal, name_peer: bool) -> None:
                 at = event.time + since_1970
                 values = report.state_object(session.peer, event, opened_at=session.opened_at, time=at)
                 terminal.event(name + text, **values)
-            case PathChanged(path=path, reason=reason):
-                elapsed = event.time - session.opened_at
-                text = report.path_text(session.peer, path, elapsed=elapsed, reason=reason)
-                terminal.event(name + text, **report.path_object(session.peer, path))
+            case PathChanged():
+                # That there is none any more is told by the state that took it away, with the reason.
+                if (path := event.path) is not None:
+                    text = report.path_text(session.peer, path, elapsed=event.time - session.opened_at)
+                    terminal.event(name + text, **report.path_object(session.peer, path))
             case _:
                 assert_never(event)
