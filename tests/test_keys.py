@@ -138,8 +138,16 @@ def test_a_malformed_key_file_is_named(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="No such file"):
+    with pytest.raises(ConfigurationError, match=f"there is no key file {tmp_path / 'none'}: make one with"):
         PrivateKey.load(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [(".", "Is a directory"), ("x" * 300, "File name too long")], ids=["folder", "long name"]
+)
+def test_a_key_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path, name: str, why: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"cannot read key file .*: {why}; name a file that"):
+        PrivateKey.load(tmp_path / name)
 
 
 @given(st.binary(min_size=32, max_size=32))

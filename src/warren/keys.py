@@ -109,16 +109,20 @@ class PrivateKey:
         """Read a key file: one line of base64.
 
         Raises:
-            ConfigurationError: it cannot be read, is malformed, or others may read it.
+            ConfigurationError: there is none, it cannot be read, is malformed, or others may read it.
         """
         file = Path(path)
+        if not file.exists():
+            raise ConfigurationError(
+                f"there is no key file {file}: make one with `warren genkey --out {file}`"
+            )
         content = read_secret_file(file, "key")
         try:
             return cls.parse(content.decode("ascii").strip())
         except ValueError:
             raise ConfigurationError(
                 f"key file {file} holds no private key: "
-                "expected one line of 44 base64 characters, as warren genkey writes it"
+                "expected one line of 44 base64 characters, as `warren genkey` writes it"
             ) from None
 
     def encode(self) -> str:
@@ -162,7 +166,9 @@ def read_secret_file(file: Path, kind: str) -> bytes:
             mode = os.fstat(opened.fileno()).st_mode
             content = opened.read(4096)
     except OSError as error:
-        raise ConfigurationError(f"cannot read {kind} file {file}: {error.strerror}") from error
+        raise ConfigurationError(
+            f"cannot read {kind} file {file}: {error.strerror}; name a file that this user can read"
+        ) from None
     if stat.S_ISREG(mode) and mode & 0o077:
         raise ConfigurationError(f"{kind} file {file} can be read by others: run chmod 600 {file}")
     return content

@@ -97,6 +97,12 @@ def test_our_own_key_is_no_peer(key: Path, capsys: pytest.CaptureFixture[str]) -
     assert "our own" in line
 
 
+def test_our_own_key_is_nobody_to_allow(key: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = str(PrivateKey.load(key).public)
+    line = complaint(capsys, "listen", f"--allow={own}", f"--key={key}", SIGNALING, "--loopback")
+    assert f"{own} is our own public key: --allow names the keys of others" in line
+
+
 @pytest.fixture
 def used_port() -> Iterator[int]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as used:

@@ -40,10 +40,17 @@ def test_genkey_does_not_write_over_a_key(tmp_path: Path, capsys: pytest.Capture
     assert "is there already and is not written over" in one_line(capsys)
 
 
+def test_genkey_refuses_a_name_that_is_too_long(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["genkey", "--out", "x" * 300]) == 2
+    assert "cannot be written: File name too long" in one_line(capsys)
+
+
 def test_genkey_says_why_it_cannot_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     assert run(["genkey", "--out", str(tmp_path / "file" / "key")]) == 2
-    assert "cannot be written" in one_line(capsys)
+    assert f"key cannot be written: File exists: {tmp_path / 'file'}; choose another --out" in one_line(
+        capsys
+    )
 
 
 def test_pubkey_prints_the_public_key(

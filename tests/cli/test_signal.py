@@ -21,12 +21,6 @@ from warren.signaling.proof import prove
 ALICE = Identity(PrivateKey(bytes(31) + b"\1"))
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let it set this variable here, and nowhere else."""
-    monkeypatch.setenv("GRPC_VERBOSITY", "NONE")
-
-
 def complaint(capsys: pytest.CaptureFixture[str], code: int, *options: str) -> str:
     """Run it, expect this exit code and one line on standard error, and return the line."""
     assert run(["signal", *options]) == code

@@ -24,8 +24,15 @@ TO = "failed to connect to all addresses; last error: UNKNOWN: ipv4:192.0.2.1:44
         (TO + "No route to host", "nobody has that address"),
         (TO + "SSL_ERROR_SSL: CERTIFICATE_VERIFY_FAILED: certificate has expired", "certificate has expired"),
         (TO + "SSL_ERROR_SSL: CERTIFICATE_VERIFY_FAILED: self-signed", r"not trusted; .*\?pin=sha256:"),
-        (TO + "UNAUTHENTICATED: Hostname Verification Check failed.", "is for another name"),
+        (
+            TO + "UNAUTHENTICATED: Hostname Verification Check failed.",
+            "for another name; use the name that it is for",
+        ),
         (TO + "SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER", r"does not speak TLS; .*\?insecure=true"),
+        (
+            TO + "Failed parsing HTTP/2 (Expected SETTINGS frame as the first frame)",
+            "does not speak gRPC; check",
+        ),
         (TO + "connection attempt timed out before receiving SETTINGS frame", "does not speak gRPC"),
         (TO + "connection timed out", "does not answer"),
         (TO + "Socket closed", "while TLS was set up"),

@@ -49,7 +49,9 @@ def write_key_file(path: Path, key: PrivateKey) -> None:
         # O_EXCL: a key that is in use is never written over; the mode counts from the first byte on.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        what = "is there already and is not written over" if path.exists() else f"cannot be written: {error}"
+        what = "is there already and is not written over"
+        if not os.path.lexists(path):
+            what = f"cannot be written: {error.strerror}: {error.filename}"
         raise ConfigurationError(f"{path} {what}; choose another --out") from None
     with os.fdopen(descriptor, "w") as file:
         file.write(f"{key.encode()}\n")

@@ -14,7 +14,7 @@ from warren.cli.lines import write_line
 from warren.cli.options import Common, parse_key, with_common
 from warren.cli.terminal import Terminal
 from warren.cli.watch import open_watched
-from warren.errors import NotConnected
+from warren.errors import ConfigurationError, NotConnected
 from warren.keys import PublicKey
 from warren.session.outputs import StateChanged
 from warren.session.state import State
@@ -73,6 +73,8 @@ def listen(
 
 
 async def _listen(node: Node, terminal: Terminal, *, allow: Allow, echo: bool, timeout: float | None) -> int:
+    if not callable(allow) and node.public in allow:
+        raise ConfigurationError(f"{node.public} is our own public key: --allow names the keys of others")
     try:
         async with (
             asyncio.timeout(timeout) as deadline,

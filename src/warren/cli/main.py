@@ -1,5 +1,6 @@
 """`warren`: the console script."""
 
+import os
 import sys
 
 __all__ = ["main"]
@@ -7,6 +8,9 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command that the arguments name and exit: 0 done, 1 not possible, 2 wrong use."""
+    # gRPC's core, which reads this when imported, would write lines of its own between ours: one for every
+    # handshake that fails.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         from warren.cli.commands import run
     except ModuleNotFoundError as error:

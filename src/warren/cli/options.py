@@ -176,7 +176,7 @@ class Common:
 
     @contextlib.asynccontextmanager
     async def _node(self, terminal: Terminal) -> AsyncIterator[Node]:
-        key = self._private_key()
+        key = PrivateKey.load(self.key or default_key_file())
         if not self.signaling:
             raise ConfigurationError(
                 "no signaling server given: say --signaling grpc://host:port, or set WARREN_SIGNALING"
@@ -207,14 +207,6 @@ class Common:
             unwatch()
         finally:
             await backend.aclose()
-
-    def _private_key(self) -> PrivateKey:
-        path = self.key or default_key_file()
-        if not path.exists():
-            raise ConfigurationError(
-                f"there is no key file {path}: make one with `warren genkey --out {path}`"
-            )
-        return PrivateKey.load(path)
 
 
 def _ports(text: str) -> int | tuple[int, int]:

@@ -1,7 +1,6 @@
 """`warren signal`: run a signaling server."""
 
 import asyncio
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum
@@ -113,8 +112,6 @@ def signal(
 
     It serves until it gets SIGTERM or Ctrl-C; then it sends its clients away and ends within seconds.
     """
-    # gRPC's core, which reads this when imported, would write a line for every client that fails a handshake.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     files = _certificate_files(tls_cert, tls_key, insecure=insecure)
     proofs = _proofs(auth, auth_secret, name or ())
     relays = _relays(auth, relay or (), relay_secret)

@@ -12,7 +12,9 @@ from warren.signaling.grpc_target import GrpcTarget
 
 __all__ = ["route_words", "status_words"]
 
+_PIN: Final = "trust it, whatever its name, by ?pin=sha256:…"
 _PIN_OR_CA: Final = "a self-signed one is trusted by ?pin=sha256:…, one of your own authority by ?ca=FILE"
+_NO_GRPC: Final = "something is there that takes connections but does not speak gRPC; check the port"
 
 # Text that gRPC, the system or OpenSSL use, and what it means to a user; the first that fits.
 _ROUTE: Final = (
@@ -26,10 +28,14 @@ _ROUTE: Final = (
     ("no route to host", "nobody has that address; check the host in the URL"),
     ("certificate has expired", "its certificate has expired"),
     ("certificate_verify_failed", f"its certificate is not trusted; {_PIN_OR_CA}"),
-    ("hostname verification check failed", f"its certificate is for another name; {_PIN_OR_CA}"),
+    (
+        "hostname verification check failed",
+        f"its certificate is for another name; use the name that it is for, or {_PIN}",
+    ),
     ("wrong_version_number", "it does not speak TLS; plaintext is asked for by ?insecure=true"),
     ("wrong version number", "it does not speak TLS; plaintext is asked for by ?insecure=true"),
-    ("before receiving settings", "something is there that takes connections but does not speak gRPC"),
+    ("before receiving settings", _NO_GRPC),
+    ("failed parsing http/2", _NO_GRPC),
     ("timed out", "it does not answer; check the address and the firewalls between"),
     ("deadline exceeded", "it does not answer; check the address and the firewalls between"),
 )
