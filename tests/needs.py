@@ -4,6 +4,7 @@ At the end of a run the skips are counted by what was missing; with `WARREN_REQU
 """
 
 import functools
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -76,7 +77,14 @@ def _ipv6() -> str | None:
     return None if Path("/proc/sys/net/ipv6").exists() else "IPv6 in its kernel"
 
 
+def _atheris() -> str | None:
+    return (
+        None if importlib.util.find_spec("atheris") else "atheris (there is none for this Python or machine)"
+    )
+
+
 CHECKS: Final[dict[str, Callable[[], str | None]]] = {
+    "atheris": _atheris,
     "root": _root,
     "netns": _network_namespaces,
     "nft": _programs("nft", package="nftables"),

@@ -112,11 +112,7 @@ class PrivateKey:
             ConfigurationError: there is none, it cannot be read, is malformed, or others may read it.
         """
         file = Path(path)
-        if not file.exists():
-            raise ConfigurationError(
-                f"there is no key file {file}: make one with `warren genkey --out {file}`"
-            )
-        content = read_secret_file(file, "key")
+        content = read_secret_file(file, "key", f"make one with `warren genkey --out {file}`")
         try:
             return cls.parse(content.decode("ascii").strip())
         except ValueError:
@@ -155,16 +151,23 @@ class KeyPair:
         return PublicKeyPair(self.ours.public, self.theirs)
 
 
-def read_secret_file(file: Path, kind: str) -> bytes:
-    """Read a file that only its owner may be able to read, of at most 4 KiB; `kind` is what to call it.
+def read_secret_file(file: Path, kind: str, advice: str) -> bytes:
+    """Read a file that only its owner may be able to read, of at most 4 KiB.
+
+    Args:
+        file: which one.
+        kind: what to call it.
+        advice: what to do where there is none.
 
     Raises:
-        ConfigurationError: it cannot be read, or others may read it.
+        ConfigurationError: there is none, it cannot be read, or others may read it.
     """
     try:
         with file.open("rb") as opened:
             mode = os.fstat(opened.fileno()).st_mode
             content = opened.read(4096)
+    except FileNotFoundError:
+        raise ConfigurationError(f"there is no {kind} file {file}: {advice}") from None
     except OSError as error:
         raise ConfigurationError(
             f"cannot read {kind} file {file}: {error.strerror}; name a file that this user can read"

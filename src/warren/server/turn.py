@@ -70,7 +70,7 @@ def read_relay_secret(path: Path) -> bytes:
     Raises:
         ConfigurationError: the file cannot be read, can be read by others, or holds no such line.
     """
-    secret = read_secret_file(path, "relay secret").strip()
+    secret = read_secret_file(path, "relay secret", "put the static-auth-secret of coturn into it").strip()
     if len(secret) < 16 or b"\n" in secret:
         raise ConfigurationError(
             f"relay secret file {path} holds no secret: expected one line of 16 letters or more, "
