@@ -286,3 +286,13 @@ async def test_being_cancelled_half_way_ends_every_task_and_frees_the_port() -> 
 
 async def test_anyone_is_allowed_by_anyone() -> None:
     assert anyone(PrivateKey.generate().public)
+
+
+async def test_a_server_whose_name_is_not_known_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    config = Config(loopback=True, include_interfaces=("lo",), stun=["stun:nowhere.invalid"])
+    async with Node(PrivateKey.generate(), world(), config=config):
+        async with asyncio.timeout(20):
+            while not caplog.records:  # noqa: ASYNC110  # a log line tells nobody that it came
+                await asyncio.sleep(0.01)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("server stun:nowhere.invalid:3478 cannot be resolved: ")

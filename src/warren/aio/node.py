@@ -211,10 +211,13 @@ class Node:
         self._network_event.set()
 
     async def _resolve_server(self, url: StunUrl | TurnUrl) -> None:
-        for delay in RESOLVE_AGAIN.delays(self._dice):
+        for attempt, delay in enumerate(RESOLVE_AGAIN.delays(self._dice)):
             try:
                 addresses = await self._network.resolve(url.host, url.port)
             except OSError as error:
+                if attempt == 0:
+                    why = error.strerror or str(error)
+                    logger.warning("server %s cannot be resolved: %s; trying again", url, why)
                 self._server_failed(url, f"cannot be resolved: {error}")
                 await asyncio.sleep(delay)
             else:
