@@ -4,11 +4,15 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.cli.test_keys import one_line
 from warren.cli.commands import COMMANDS, run
+
+NAMED_SHELL = os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+"""Here the shell is named; otherwise typer looks for it among the parents of the process."""
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -80,6 +84,17 @@ def test_completion_offers_the_options_of_a_command() -> None:
         "COMP_CWORD": "2",
     }
     assert warren(env=environment).stdout.split() == ["--stun"]
+
+
+def test_completion_is_installed_for_the_shell_of_the_user(tmp_path: Path) -> None:
+    done = warren("--install-completion", "bash", env=NAMED_SHELL | {"HOME": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    (script,) = tmp_path.glob(".bash_completions/*")
+    assert str(script) in (tmp_path / ".bashrc").read_text()
+
+
+def test_the_completion_of_a_shell_can_be_shown() -> None:
+    assert "_WARREN_COMPLETE=complete_zsh" in warren("--show-completion", "zsh", env=NAMED_SHELL).stdout
 
 
 def test_without_the_extra_it_says_which_to_install() -> None:

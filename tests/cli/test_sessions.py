@@ -7,8 +7,10 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.processes import Peer, Wanted, make_keys, warren
+from tests.server.certificates import issue
 from warren.cli.children import warren_command
 
 LOOPBACK = ("--loopback", "--interface=lo")
@@ -183,6 +185,21 @@ async def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
     reason = alice.of("error")[0]["reason"]
     assert reason.startswith("signaling unreachable")
     assert "grpc://127.0.0.1:1" in reason
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_said_and_grpc_itself_says_nothing(
+    tmp_path: Path,
+) -> None:
+    files = issue(trustme.CA(), tmp_path)
+    server = warren(
+        "signal", "--listen=127.0.0.1:0", f"--tls-cert={files.certificate}", f"--tls-key={files.key}"
+    )
+    async with server as running:
+        pair = Pair(f"grpc://127.0.0.1:{(await running.until(named('listening')))['port']}", tmp_path)
+        async with pair.call("connect", "--timeout=1") as alice:
+            assert await alice.wait() == 1
+    assert {event["event"] for event in alice.events} == {"state", "signaling", "error"}
+    assert "its certificate is not trusted" in alice.of("error")[0]["reason"]
 
 
 async def test_ctrl_c_before_a_connection_ends_connect_with_130(pair: Pair) -> None:

@@ -15,7 +15,7 @@ from tests.signaling.people import BOB
 from warren.errors import SignalingError
 from warren.signaling.carrier import Identity
 from warren.signaling.grpc import GrpcCarrier, open_carrier
-from warren.signaling.grpc_channel import dial
+from warren.signaling.grpc_channel import OPTIONS, dial
 from warren.signaling.grpc_target import GrpcTarget
 from warren.signaling.url import BackendUrl
 
@@ -56,6 +56,14 @@ def system_trusts_authority(authority_file: Path, monkeypatch: pytest.MonkeyPatc
 
 
 # An authority's certificate
+
+
+def test_the_options_of_grpc_are_those_that_keep_a_subscription_alive() -> None:
+    options = dict(OPTIONS)
+    assert options["grpc.keepalive_time_ms"] == 20_000
+    assert options["grpc.keepalive_timeout_ms"] == 10_000
+    assert options["grpc.keepalive_permit_without_calls"] == 1
+    assert options["grpc.max_reconnect_backoff_ms"] == 4_000
 
 
 async def test_server_is_trusted_by_its_authority(authority_file: Path) -> None:
