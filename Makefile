@@ -13,6 +13,7 @@ help:
 	@echo "make check         style, types, layers, generated code, and make test: what CI runs"
 	@echo "make simulate SEEDS=$(SEEDS) | mutants | fuzz SECONDS=$(SECONDS)"
 	@echo "make bench-connect | bench-stun | bench-data | bench-server"
+	@echo "make reference     write docs/reference.md, files.md and state-diagram.md from the code"
 	@echo "make proto         generate src/warren/_pb from proto/"
 
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -52,6 +53,8 @@ bench-connect bench-stun bench-data bench-server: setup
 
 reference: setup
 	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/file_map.py
+	$(BIN)/python tools/state_diagram.py
 
 proto: setup
 	$(BIN)/python tools/generate_proto.py
