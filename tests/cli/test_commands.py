@@ -10,6 +10,8 @@ import pytest
 
 from tests.cli.test_keys import one_line
 from warren.cli.commands import COMMANDS, run
+from warren.cli.genkey import write_key_file
+from warren.keys import PrivateKey
 
 NAMED_SHELL = os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
 """Here the shell is named; otherwise typer looks for it among the parents of the process."""
@@ -102,6 +104,25 @@ def test_without_the_extra_it_says_which_to_install() -> None:
     assert done.returncode == 2
     assert done.stderr == (
         "warren: typer is not installed: the command line needs pip install 'warren[cli]'\n"
+    )
+
+
+def test_without_rich_help_says_which_extra_to_install() -> None:
+    done = warren("--help", without="rich")
+    assert done.returncode == 2
+    assert done.stderr == "warren: rich is not installed: this needs pip install 'warren[cli]'\n"
+
+
+@pytest.mark.parametrize("library", ["grpc", "cryptography"])
+def test_without_a_library_of_its_backend_ping_says_which_extra_to_install(
+    library: str, tmp_path: Path
+) -> None:
+    write_key_file(tmp_path / "key", PrivateKey.generate())
+    peer, url = str(PrivateKey.generate().public), "grpc://127.0.0.1:9?insecure=true"
+    done = warren("ping", peer, f"--key={tmp_path / 'key'}", f"--signaling={url}", without=library)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"warren: grpc://127.0.0.1:9 cannot be used: {library} is not installed; pip install 'warren[grpc]'\n"
     )
 
 

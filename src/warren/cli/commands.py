@@ -26,7 +26,7 @@ COMMANDS: Final = {
 }
 """The commands in the order of `--help`: the function of that name in the module of that name."""
 
-EXTRAS: Final = {"grpc": "grpc", "cryptography": "grpc", "grpc_health": "grpc"}
+EXTRAS: Final = {"grpc": "grpc", "cryptography": "grpc", "grpc_health": "grpc", "rich": "cli"}
 """Which extra brings a library that may be missing."""
 
 
