@@ -26,6 +26,9 @@ EXAMPLES: Final = (
     "warren listen --allow-any --echo",
 )
 
+ECHO_PATIENCE: Final = 1.0
+"""How long an echo waits for a path, in seconds."""
+
 ENDED: Final = frozenset({State.DISCONNECTED, State.FAILED, State.CLOSED})
 GONE: Final = ENDED | {State.UNKNOWN, State.IDLE}
 """What a session is in when a generation ended and no other one took its place."""
@@ -108,5 +111,7 @@ async def _answer(session: Session, *, echo: bool) -> None:
     async for data in session:
         write_line(data)
         if echo:
-            with suppress(NotConnected):  # The path was lost in this moment: as with any lost datagram.
+            with suppress(NotConnected):  # No path any more: as with any lost datagram.
+                # The peer may be connected, and send, before we are.
+                await session.wait_connected(ECHO_PATIENCE)
                 session.send(data)
