@@ -18,5 +18,5 @@ def logging_as_before() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide what the user of this machine has set for warren."""
-    for name in ("WARREN_KEY_FILE", "WARREN_SIGNALING", "WARREN_STUN"):
+    for name in ("WARREN_KEY_FILE", "WARREN_SIGNALING", "WARREN_STUN", "WARREN_TURN"):
         monkeypatch.delenv(name, raising=False)

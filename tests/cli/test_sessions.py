@@ -12,6 +12,7 @@ import trustme
 from tests.processes import Peer, Wanted, make_keys, warren
 from tests.server.certificates import issue
 from warren.cli.children import warren_command
+from warren.keys import PrivateKey
 
 LOOPBACK = ("--loopback", "--interface=lo")
 
@@ -154,7 +155,8 @@ async def test_who_leaves_and_comes_again_is_taken_again(pair: Pair, bob: Peer) 
 
 
 async def test_a_key_that_is_not_allowed_hears_nothing(pair: Pair) -> None:
-    async with pair.listen(f"--allow={pair.bob}") as bob, pair.call("connect", "--timeout=1.5") as alice:
+    stranger = PrivateKey.generate().public
+    async with pair.listen(f"--allow={stranger}") as bob, pair.call("connect", "--timeout=1.5") as alice:
         await bob.until(named("listening"))
         assert await alice.wait() == 1
         assert "nobody there" in alice.of("error")[0]["reason"]
