@@ -15,6 +15,7 @@ FOLDERS: Final = {
     "session": "the session: states, generations, what is said when (no I/O)",
     "ice": "the ICE agent (no I/O)",
     "ice/stun": "STUN's bytes (no I/O)",
+    "ice/turn": "the TURN client (no I/O)",
     "signaling": "messages from key to key, over carriers",
     "aio": "sockets and the event loop: the library's `Node` and `Session`",
     "server": "the signaling server",
