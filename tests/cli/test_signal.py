@@ -91,8 +91,8 @@ def secret_file(folder: Path, text: str, mode: int = 0o600) -> Path:
         (["--relay=turn:host"], "--relay URL and --relay-secret FILE belong together"),
         (["--relay-secret=file"], "--relay URL and --relay-secret FILE belong together"),
         (["--auth=off", "--relay=turn:host", "--relay-secret=file"], "leave out --auth off"),
-        (["--relay=turn:host", "--relay-secret=/nowhere/file"], "cannot read relay secret file"),
-        (["--auth-secret=/nowhere/file"], "cannot read key file"),
+        (["--relay=turn:host", "--relay-secret=/nowhere/file"], "there is no relay secret file"),
+        (["--auth-secret=/nowhere/file"], "there is no key file"),
     ],
 )
 def test_options_of_proofs_that_cannot_be_are_refused_with_what_to_do(

@@ -113,5 +113,5 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"cannot read relay secret file .*nothing: No such file"):
+    with pytest.raises(ConfigurationError, match=r"there is no relay secret file .*nothing: put"):
         read_relay_secret(tmp_path / "nothing")
