@@ -12,9 +12,12 @@ from warren.aio.session import Session
 from warren.errors import ConfigurationError, NotConnected
 from warren.keys import PrivateKey, PublicKey
 from warren.server.grpc import serve
+from warren.keys import KeyPair, PrivateKey, PublicKey
+from warren.messages import Candidate, CandidateType, Credentials, Message, NetworkType
 from warren.session.config import Config
 from warren.session.outputs import PathChanged, StateChanged
 from warren.session.state import State
+from warren.signaling import connect
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +72,21 @@ async def test_stats_count_datagrams_and_bytes() -> None:
         assert (received.datagrams_received, received.bytes_received) == (1, 5)
         assert sent.rtt is not None
         assert sent.path_changes >= 1
+
+
+async def test_what_the_agent_drops_is_seen_in_the_stats() -> None:
+    backend, peer = connect(world()), PrivateKey.generate()
+    multicast = Candidate(type=CandidateType.HOST, network=NetworkType.UDP4, address="224.0.0.1", port=9)
+    said = Message(credentials=Credentials("ufrag", "p" * 22), candidate=multicast)
+    async with (
+        Node(PrivateKey.generate(), backend, config=LOOPBACK) as node,
+        node.open(peer.public) as session,
+    ):
+        await backend.wait_live(node.public, 10)
+        await backend.publish(KeyPair(peer, node.public), said)
+        await asyncio.wait_for(session.wait_for(State.CONNECTING), 10)
+        assert session.stats.drops["candidate-multicast"] == 1
+    await backend.aclose()
 
 
 async def test_history_runs_through_the_states_of_the_document() -> None:

@@ -1,6 +1,7 @@
 """What the agent's parts need to be tested without an agent."""
 
 import random
+from collections import Counter
 
 from tests.ice.link import HOST, candidate, host
 from warren.ice import stun
@@ -42,6 +43,7 @@ def side(
         patience=39.5,
         consent_timeout=5.0,
         renomination=renomination,
+        drops=Counter(),
     )
     for base in bases:
         made.addresses.add(host(base))

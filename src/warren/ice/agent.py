@@ -39,6 +39,7 @@ class Agent:
         consent_timeout: float = timing.CONSENT_TIMEOUT,
         renomination: bool = False,
         excluded: Container[str] = (),
+        drops: Counter[str] | None = None,
     ) -> None:
         self._side = Side(
             controlling=controlling,
@@ -53,6 +54,7 @@ class Agent:
             consent_timeout=consent_timeout,
             renomination=renomination,
             excluded=excluded,
+            drops=Counter() if drops is None else drops,
         )
         self._early = EarlyChecks()
         self._attempt: Attempt | None = None

@@ -55,6 +55,7 @@ class Side:
         consent_timeout: float,
         renomination: bool,
         excluded: Container[str] = (),
+        drops: Counter[str],
     ) -> None:
         self.controlling = controlling
         self.ufrag = local.ufrag
@@ -77,5 +78,5 @@ class Side:
         self.ended = False
         """Whether no more addresses of ours will come."""
         self.budget = Budget()
-        self.drops: Counter[str] = Counter()
+        self.drops = drops
         self.outputs: list[AgentOutput] = []

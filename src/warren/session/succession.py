@@ -71,6 +71,7 @@ class Means:
             consent_timeout=self.config.consent_timeout,
             renomination=warren,
             excluded=self.excluded,
+            drops=self.session.drops,
         )
         return generation
 
