@@ -5,15 +5,15 @@ BIN := $(VENV)/bin
 SEEDS ?= 2000
 SECONDS ?= 60
 
-.PHONY: help setup demo test check simulate mutants fuzz bench-connect bench-stun bench-data bench-server reference proto clean
+.PHONY: help setup demo test check simulate mutants fuzz bench-connect bench-stun bench-data bench-server bench-many reference proto clean
 
 help:
 	@echo "make demo          two peers behind NATs find each other, state by state"
 	@echo "make test          set up and run all tests"
 	@echo "make check         style, types, layers, generated code, and make test: what CI runs"
 	@echo "make simulate SEEDS=$(SEEDS) | mutants | fuzz SECONDS=$(SECONDS)"
-	@echo "make bench-connect | bench-stun | bench-data | bench-server"
 	@echo "make reference     write docs/reference.md, files.md and state-diagram.md from the code"
+	@echo "make bench-connect | bench-stun | bench-data | bench-server | bench-many"
 	@echo "make proto         generate src/warren/_pb from proto/"
 
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -48,7 +48,7 @@ mutants: setup
 fuzz: setup
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
-bench-connect bench-stun bench-data bench-server: setup
+bench-connect bench-stun bench-data bench-server bench-many: setup
 	$(BIN)/python -m bench.$(subst bench-,,$@)
 
 reference: setup

@@ -10,7 +10,6 @@ from warren.aio.calls import anyone
 from warren.aio.node import Node
 from warren.aio.session import Session
 from warren.errors import ConfigurationError, NotConnected
-from warren.keys import PrivateKey, PublicKey
 from warren.server.grpc import serve
 from warren.keys import KeyPair, PrivateKey, PublicKey
 from warren.messages import Candidate, CandidateType, Credentials, Message, NetworkType
