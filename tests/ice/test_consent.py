@@ -49,7 +49,19 @@ def test_the_first_check_comes_four_to_six_seconds_later(seed: int) -> None:
 
 
 def test_the_time_of_the_check_is_drawn() -> None:
-    assert len({due(resting(seed=seed)) for seed in range(20)}) == 20
+    assert len({due(resting(seed=seed)) for seed in range(20)}) > 10
+
+
+def test_the_checks_of_many_paths_fall_due_together() -> None:
+    moments = {due(resting(seed=seed)) for seed in range(1000)}
+    assert len(moments) == 40  # Every 50 ms until 6 s.
+
+
+def test_a_check_never_comes_later_than_six_seconds_after_the_answer() -> None:
+    for seed in range(200):
+        consent = Consent(dice=random.Random(seed), timeout=5.0)
+        consent.rest(0.03)
+        assert 4.03 <= due(consent) <= 6.03
 
 
 def test_an_early_tick_does_nothing() -> None:

@@ -1,9 +1,10 @@
 """Consent freshness: whether the peer still wants to hear from us over the selected pair (RFC 7675)."""
 
+import math
 from enum import Enum
 from typing import Final
 
-from warren.ice.timing import CONSENT_INTERVAL
+from warren.ice.timing import CONSENT_GRID, CONSENT_INTERVAL
 from warren.sansio import Dice
 
 __all__ = ["Consent", "Verdict"]
@@ -50,7 +51,8 @@ class Consent:
         self._waiting = False
         self._misses = 0
         self._lost_at = None
-        self.due = now + self._dice.uniform(*CONSENT_INTERVAL)
+        drawn = now + self._dice.uniform(*CONSENT_INTERVAL)
+        self.due = min(math.ceil(drawn / CONSENT_GRID) * CONSENT_GRID, now + CONSENT_INTERVAL[1])
 
     def doubt(self, now: float) -> None:
         """Become suspect now; what was suspect before stays so since then."""

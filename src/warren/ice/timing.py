@@ -3,6 +3,7 @@
 from typing import Final
 
 __all__ = [
+    "CONSENT_GRID",
     "CONSENT_INTERVAL",
     "CONSENT_TIMEOUT",
     "DENSE",
@@ -16,6 +17,8 @@ DENSE: Final = (0.0, 0.010, 0.025, 0.045, 0.070, 0.100, 0.140, 0.200, 0.280, 0.4
 """When the best unanswered pairs are checked, each time by a new transaction; then gaps of 1 s, doubling."""
 
 CONSENT_INTERVAL: Final = (4.0, 6.0)  # RFC 7675, 5.1: 5 s, ±20 %.
+# ours: consent falls due at multiples of this, so that waking up once serves many of thousands of sessions.
+CONSENT_GRID: Final = 0.05
 CONSENT_TIMEOUT: Final = 5.0  # ours; RFC 7675 allows 30 s.
 # A NAT forgets a UDP mapping after 30 s at the earliest, and should after 2 min (RFC 4787, REQ-5).
 REFRESH: Final = 20.0
