@@ -178,7 +178,7 @@ class Agent:
         if nomination is None:
             nomination = 0 if request.use_candidate else -1
         attempt = self._attempt
-        if attempt is not None and request.attributes.get(stun.Attribute.USERNAME) == attempt.username:
+        if attempt is not None and request.value(stun.Attribute.USERNAME) == attempt.username:
             attempt.request_received(base, source, request.priority, nomination, now)
         else:
             self._keep(request.username_parts, EarlyCheck(base, source, request.priority, nomination))

@@ -51,4 +51,5 @@ def _read_xor_ipv4(value: bytes) -> Address | None:
 def _xor(value: bytes, transaction_id: bytes) -> bytes:
     """Lay half the cookie over the port, and the cookie and the transaction id over the address."""
     mask = b"\0\0" + COOKIE_BYTES[:2] + COOKIE_BYTES + transaction_id
-    return bytes(byte ^ over for byte, over in zip(value, mask, strict=False))
+    size = len(value)
+    return (int.from_bytes(value, "big") ^ int.from_bytes(mask[:size], "big")).to_bytes(size, "big")

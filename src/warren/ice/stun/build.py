@@ -115,7 +115,7 @@ def _attribute(kind: int, value: bytes) -> bytes:
     return HEAD.pack(kind, len(value)) + value + _PADDING[len(value) & 3]
 
 
-@lru_cache(maxsize=1024)  # A pair is checked again and again, and nothing else about its checks changes.
+@lru_cache(maxsize=16384)  # A pair is checked again and again, and nothing else about its checks changes.
 def _check(
     username: str | bytes,
     priority: int,
@@ -135,6 +135,6 @@ def _check(
     return body
 
 
-@lru_cache(maxsize=1024)  # Nor do most peers ever come from elsewhere.
+@lru_cache(maxsize=16384)  # Nor do most peers ever come from elsewhere.
 def _mapped_address(source: Address, mask: bytes) -> bytes:
     return _attribute(Attribute.XOR_MAPPED_ADDRESS, write_xor_address(source, mask))
