@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-__all__ = ["Dice", "Machine", "RandomBytes"]
+__all__ = ["Dice", "Machine", "RandomBytes", "earliest"]
 
 Output = TypeVar("Output")
 
@@ -29,6 +29,15 @@ class Dice(Protocol):
     def randbytes(self, n: int) -> bytes:
         """Draw n bytes."""
         ...
+
+
+def earliest(*times: float | None) -> float | None:
+    """The first of several deadlines, of which some or all may not be set."""
+    first = None
+    for time in times:
+        if time is not None and (first is None or time < first):
+            first = time
+    return first
 
 
 class Machine(Protocol[Output]):

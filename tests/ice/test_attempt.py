@@ -315,6 +315,20 @@ def test_the_selected_pair_is_named_by_the_address_that_the_peer_saw() -> None:
     assert rig.agent.selected.local.type is CandidateType.PEER_REFLEXIVE
 
 
+def test_a_selected_pair_is_told_again_when_the_peer_sees_us_at_another_address() -> None:
+    rig = Rig().describe(4000, end=True)
+    [(_, request)] = rig.sent()
+    rig.respond(request)
+    rig.agent.outputs()
+    rig.agent.suspect("a test asks", 1.0)
+    [(_, request)] = rig.sent()
+    rig.respond(request, now=1.1, mapped=("198.51.100.9", 999))
+    [told] = rig.outputs(PairSelected)
+    assert isinstance(told, PairSelected)
+    assert told.local.transport == ("198.51.100.9", 999)
+    assert told.reason == "the peer sees us at another address"
+
+
 def test_an_answer_from_another_address_fails_the_pair() -> None:
     rig = Rig().describe(4000)
     (request,) = [packet for _, packet in rig.sent()]

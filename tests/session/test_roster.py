@@ -45,7 +45,7 @@ class Desk:
 
 def test_nobody_there_is_unknown_and_has_no_path() -> None:
     roster = Desk().roster
-    assert (roster.state, roster.route, roster.path, roster.living) == (State.UNKNOWN, None, None, [])
+    assert (roster.state, roster.route, roster.path, roster.living) == (State.UNKNOWN, None, None, ())
 
 
 def test_generation_that_lives_is_found_by_its_ufrag_and_the_node_is_told() -> None:
@@ -191,7 +191,7 @@ def test_generation_released_leaves_every_seat() -> None:
     third, fourth = desk.connect(3), desk.enter(4)
     for generation in (first, second, third, fourth):
         desk.roster.release(generation, 1.0)
-    assert desk.roster.living == []
+    assert desk.roster.living == ()
 
 
 def test_ufrag_is_removed_once() -> None:

@@ -8,13 +8,22 @@ from warren.ice.checks import Check, Checks
 from warren.ice.choice import Choice
 from warren.ice.nomination import best_valid
 from warren.ice.nudge import Nudge
-from warren.ice.outputs import ChecksFailed, ConsentLost, PairFormed, PeerExpected, Settled, SourceProved
+from warren.ice.outputs import (
+    ChecksFailed,
+    ConsentLost,
+    PairFormed,
+    PairSelected,
+    PeerExpected,
+    Settled,
+    SourceProved,
+)
 from warren.ice.prober import Prober
 from warren.ice.report import PairReport, SelectedPair, describe, why_failed
 from warren.ice.side import Side
 from warren.ice.transaction import Transaction
 from warren.ice.transport import Address, Base, Route
 from warren.messages import Candidate, Credentials
+from warren.sansio import earliest
 
 __all__ = ["Attempt"]
 
@@ -221,7 +230,7 @@ class Attempt:
         self.valid = True
         pair.answered += 1
         pair.rtt = now - transaction.sent_at
-        pair.valid_local = self._side.addresses.named(pair.base, mapped)
+        self._name(pair, mapped)
         works = pair.fresh
         if not works:
             pair.triggered = 0
@@ -231,6 +240,18 @@ class Attempt:
         self._choice.answered(pair, check.nomination, now)
         if not works:
             self._conclude(now)
+
+    def _name(self, pair: Pair, mapped: Address) -> None:
+        """The peer sees our end of the pair there."""
+        named = self._side.addresses.named(pair.base, mapped)
+        if named is pair.valid_local:
+            return
+        pair.valid_local = named
+        if pair is self._pairs.selected:
+            reason = "the peer sees us at another address"
+            self._side.outputs.append(
+                PairSelected(local=pair.named_local, remote=pair.remote, rtt=pair.rtt, reason=reason)
+            )
 
     def _refused(self, check: Check, response: stun.Stun, now: float) -> None:
         code, words = response.error or (0, "malformed error")
@@ -304,16 +325,10 @@ class Attempt:
         """When `tick` wants to be called."""
         if self.over:
             return None
-        deadline = self._choice.deadline
-        for time in (self._pairs.deadline, self._prober.paced_at):
-            if time is not None and (deadline is None or time < deadline):
-                deadline = time
-        if not self._choice.begun:
-            nudge = self._nudge.deadline if self._nudging else None
-            for time in (self._side.patience_at, nudge):
-                if time is not None and (deadline is None or time < deadline):
-                    deadline = time
-        return deadline
+        first = earliest(self._choice.deadline, self._pairs.deadline, self._prober.paced_at)
+        if self._choice.begun:
+            return first
+        return earliest(first, self._side.patience_at, self._nudge.deadline if self._nudging else None)
 
     @property
     def _nudging(self) -> bool:

@@ -5,6 +5,7 @@ from collections import Counter, OrderedDict
 from typing import Final
 
 from warren.messages import Candidate, Credentials
+from warren.sansio import earliest
 from warren.session.generation import LIVE, Generation, Heard
 from warren.session.roster import Roster
 from warren.session.rules import PLAIN, Rules
@@ -188,8 +189,7 @@ class PlainPeer:
         """When something is due."""
         if self._held is not None and self._rules.wanted:
             return 0.0
-        times = (self._apply_at, self._restart_at)
-        return min((time for time in times if time is not None), default=None)
+        return earliest(self._apply_at, self._restart_at)
 
     def tick(self, now: float) -> None:
         """Do what is due."""

@@ -63,7 +63,7 @@ class AnswerLimit:
     @property
     def deadline(self) -> float | None:
         """When the first answer that is owed may be given."""
-        return min(self._owed.values(), default=None)
+        return min(self._owed.values()) if self._owed else None
 
     def pop_due(self, now: float) -> int | None:
         """Take an asker whose answer may be given now; its token is taken too."""

@@ -23,7 +23,7 @@ from warren.ice.transaction import Transactions
 from warren.ice.transport import Address, Base, Route, Transmit
 from warren.keys import PublicKey
 from warren.messages import Credentials, Message, SessionDescription
-from warren.sansio import Dice
+from warren.sansio import Dice, earliest
 from warren.session.chronicle import Chronicle
 from warren.session.config import Config
 from warren.session.cunicu import PlainPeer
@@ -111,6 +111,8 @@ class SessionMachine:
         self._messages = Bucket(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE)
         self._is_open = False
         self._was_opened = False
+        self._own_due: float | None = None
+        """When anything but an agent wants to be called, as `_reckon` found it last."""
 
     # What can be read
 
@@ -154,6 +156,7 @@ class SessionMachine:
             self._is_open = False
             self._succession.close(now)
             self._plain.forget()
+            self._reckon()
 
     def restart(self, now: float, reason: str = "restarted by the user") -> None:
         """Begin a new generation; what carries data goes on until the new one is connected."""
@@ -176,6 +179,7 @@ class SessionMachine:
         """Signaling is there (again): a session that is not connected says so at once."""
         if self._is_open and (self._rules.wanted or not self._rules.connected):
             self._speech.say_anew(now)
+            self._reckon()
 
     def update_local(self, candidates: Sequence[LocalCandidate], complete: bool, now: float) -> None:
         """Take over what is known of our own addresses."""
@@ -312,16 +316,26 @@ class SessionMachine:
     def _sign_seen(self, generation: Generation, now: float) -> None:
         if self._speech.dialect is not Dialect.WARREN and generation.state not in LIVE:
             self._plain.sign_seen(now)
+            self._reckon()
 
     # What the agents tell
 
     def generation_changed(self, generation: Generation, now: float) -> None:
         """Take over what a generation's agent has put out, and draw the conclusions."""
+        # Nearly all packets of a path that works are checks of consent, which change nothing.
+        if self._hear(generation, now) or generation.state not in LIVE:
+            self._succession.conclude(generation, now)
+            self._reckon()
+
+    def _hear(self, generation: Generation, now: float) -> bool:
+        """Take over what an agent has put out; says whether that was anything but packets to send."""
+        told = False
         while outputs := generation.agent.outputs():
             for output in outputs:
                 match output:
                     case Transmit() | PeerExpected():
                         self._chronicle.put(output)
+                        continue
                     case SourceProved(base, source):
                         self._roster.learn_source(generation, base, source)
                     case PairFormed():
@@ -340,7 +354,8 @@ class SessionMachine:
                         self._succession.failed(generation, self._explain(reason, generation), now)
                     case _:
                         assert_never(output)
-        self._succession.conclude(generation, now)
+                told = True
+        return told
 
     def _explain(self, reason: str, generation: Generation) -> str:
         heard = generation.heard
@@ -349,16 +364,23 @@ class SessionMachine:
 
     def _settle(self, now: float) -> None:
         for generation in self._roster.living:
-            self.generation_changed(generation, now)
+            self._hear(generation, now)
+            self._succession.conclude(generation, now)
+        self._reckon()
+
+    def _reckon(self) -> None:
+        # Thousands of sessions do nothing but keep consent: their packets move no other timer.
+        self._own_due = earliest(self._speech.deadline, self._succession.deadline, self._plain.deadline)
 
     # The machine
 
     @property
     def deadline(self) -> float | None:
         """When `tick` wants to be called."""
-        times = [self._speech.deadline, self._succession.deadline, self._plain.deadline]
-        times += [generation.agent.deadline for generation in self._roster.living]
-        return min((time for time in times if time is not None), default=None)
+        first = self._own_due
+        for generation in self._roster.living:
+            first = earliest(first, generation.agent.deadline)
+        return first
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -367,10 +389,11 @@ class SessionMachine:
             if due is not None and due <= now:
                 generation.agent.tick(now)
                 self.generation_changed(generation, now)
-        self._succession.tick(now)
-        self._speech.tick(now)
-        self._plain.tick(now)
-        self._settle(now)
+        if self._own_due is not None and self._own_due <= now:
+            self._succession.tick(now)
+            self._speech.tick(now)
+            self._plain.tick(now)
+            self._settle(now)
 
     def outputs(self) -> list[SessionOutput]:
         """Hand over what is to be done or told, in order."""

@@ -406,8 +406,12 @@ class NodeMachine:
                 del self._armed[session]
                 ready.append(session)
         for session in ready:
-            session.tick(now)
-            self._drain(session, now)
+            due = session.deadline
+            if due is not None and due <= now:
+                session.tick(now)
+                self._drain(session, now)
+            else:
+                self._arm(session, due)  # What it waited for has come in the meantime.
 
     def outputs(self) -> list[NodeOutput]:
         """Hand over what is to be done or told, in order."""
@@ -448,7 +452,9 @@ class NodeMachine:
     def _drain(self, session: SessionMachine, now: float) -> None:
         for output in session.outputs():
             self._perform(session, output, now)
-        due = session.deadline
+        self._arm(session, session.deadline)
+
+    def _arm(self, session: SessionMachine, due: float | None) -> None:
         armed = self._armed.get(session)
         if due is None or (armed is not None and armed <= due):
             return  # An early timer finds nothing to do and is set anew.

@@ -35,6 +35,7 @@ class Roster:
         self.newest: Generation | None = None
         """The newest that is no offer; it may be over."""
         self._retired: list[Generation] = []
+        self._living: tuple[Generation, ...] | None = ()
         self._chronicle = chronicle
         self._by_ufrag: dict[str, Generation] = {}
         self._sources: dict[tuple[Base, Address], list[Generation]] = {}
@@ -44,10 +45,12 @@ class Roster:
     # What can be read
 
     @property
-    def living(self) -> list[Generation]:
+    def living(self) -> tuple[Generation, ...]:
         """Those that have a working agent."""
-        slots = (*self._retired, self.older, self.bound, self.open)
-        return [generation for generation in slots if generation is not None]
+        if self._living is None:
+            slots = (*self._retired, self.older, self.bound, self.open)
+            self._living = tuple(generation for generation in slots if generation is not None)
+        return self._living
 
     @property
     def carrier(self) -> Generation | None:
@@ -86,7 +89,7 @@ class Roster:
 
     def enter(self, generation: Generation) -> None:
         """A generation lives: as an offer, until it is promoted."""
-        self.open = generation
+        self.open, self._living = generation, None
         self._by_ufrag[generation.credentials.ufrag] = generation
         self._chronicle.put(UfragAdded(generation.credentials.ufrag))
 
@@ -113,7 +116,7 @@ class Roster:
         """The open generation is bound: the one before it stays if it was connected, else it goes at once."""
         generation, before = self.open, self.bound
         assert generation is not None
-        self.open, self.bound = None, generation
+        self.open, self.bound, self._living = None, generation, None
         if before is not None:
             replaced = f"replaced by another generation: {reason}"
             if before.was_connected or (self.older is None and before.agent.valid):
@@ -130,7 +133,7 @@ class Roster:
 
     def retire_older(self, now: float) -> None:
         """The bound generation is connected: the one before it ends soon."""
-        older, self.older = self.older, None
+        older, self.older, self._living = self.older, None, None
         if older is not None:
             older.retire_at = now + GRACE
             self._retired.append(older)
@@ -151,7 +154,7 @@ class Roster:
             del self._by_ufrag[ufrag]
             self._chronicle.put(UfragRemoved(ufrag))
         self.forget_sources(generation)
-        generation.retire_at = None
+        generation.retire_at, self._living = None, None
         if generation in self._retired:
             self._retired.remove(generation)
         if generation is self.open:

@@ -8,7 +8,7 @@ from typing import Final
 from warren.backoff import Backoff, Delays
 from warren.keys import PublicKey
 from warren.messages import Message, SessionDescription
-from warren.sansio import Dice
+from warren.sansio import Dice, earliest
 from warren.session.chronicle import Chronicle
 from warren.session.generation import Generation
 from warren.session.limits import AnswerLimit
@@ -175,8 +175,7 @@ class Speech:
     @property
     def deadline(self) -> float | None:
         """When there is something to say."""
-        times = (self._say_at, self._answers.deadline, self._trickle.deadline)
-        return min((time for time in times if time is not None), default=None)
+        return earliest(self._say_at, self._answers.deadline, self._trickle.deadline)
 
     def tick(self, now: float) -> None:
         """Say what is due."""

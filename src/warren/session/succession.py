@@ -9,7 +9,7 @@ from warren.ice.candidate import LocalCandidate
 from warren.ice.timing import Pacer
 from warren.ice.transaction import Transactions
 from warren.messages import Credentials
-from warren.sansio import Dice
+from warren.sansio import Dice, earliest
 from warren.session.config import Config
 from warren.session.generation import LIVE, Generation
 from warren.session.limits import GenerationLimit
@@ -272,10 +272,10 @@ class Succession:
     @property
     def deadline(self) -> float | None:
         """When a generation begins or ends by time."""
-        times = [self._begin_at]
+        first = self._begin_at
         for generation in self._roster.living:
-            times += (generation.retire_at, self._starves_at(generation))
-        return min((time for time in times if time is not None), default=None)
+            first = earliest(first, generation.retire_at, self._starves_at(generation))
+        return first
 
     def tick(self, now: float) -> None:
         """Begin and end what is due."""
