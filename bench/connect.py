@@ -13,9 +13,8 @@ import statistics
 import time
 from random import Random
 
-import aioice
-
 import warren
+from bench import aioice_pair
 from bench.report import report
 from warren.signaling.backend import CarrierBackend
 from warren.testing.clock import run
@@ -120,19 +119,11 @@ async def real() -> float:
 
 async def real_aioice() -> float:
     """The same with aioice: one candidate each, handed over when the later one begins; returns seconds."""
-    earlier = aioice.Connection(ice_controlling=True, use_ipv6=False)
-    later = aioice.Connection(ice_controlling=False, use_ipv6=False)
-    for connection in (earlier, later):
-        await connection.gather_candidates()
+    pair = await aioice_pair.gather()
     began = time.perf_counter()
-    for one, other in ((earlier, later), (later, earlier)):
-        one.remote_username, one.remote_password = other.local_username, other.local_password
-        for candidate in other.local_candidates[:1]:
-            await one.add_remote_candidate(candidate)
-        await one.add_remote_candidate(None)
-    await asyncio.gather(earlier.connect(), later.connect())
+    await aioice_pair.connect(pair)
     took = time.perf_counter() - began
-    await asyncio.gather(earlier.close(), later.close())
+    await aioice_pair.close(pair)
     return took
 
 

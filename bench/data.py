@@ -11,10 +11,10 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable
 
-import aioice
 import uvloop
 
 import warren
+from bench import aioice_pair
 from bench.report import report
 
 SIZE = 1200
@@ -66,19 +66,12 @@ async def warren_round(seconds: float) -> float:
 
 async def aioice_round(seconds: float) -> float:
     """One round through two aioice connections."""
-    left, right = aioice.Connection(ice_controlling=True), aioice.Connection(ice_controlling=False)
-    for connection in (left, right):
-        await connection.gather_candidates()
-    for one, other in ((left, right), (right, left)):
-        one.remote_username, one.remote_password = other.local_username, other.local_password
-        for candidate in other.local_candidates:
-            await one.add_remote_candidate(candidate)
-        await one.add_remote_candidate(None)
-    await asyncio.gather(left.connect(), right.connect())
+    left, right = pair = await aioice_pair.gather()
+    await aioice_pair.connect(pair)
     try:
         return await rate(left.send, right.recv, seconds)
     finally:
-        await asyncio.gather(left.close(), right.close())
+        await aioice_pair.close(pair)
 
 
 def main() -> None:
