@@ -10,9 +10,9 @@ from warren.aio.calls import anyone
 from warren.aio.node import Node
 from warren.aio.session import Session
 from warren.errors import ConfigurationError, NotConnected
-from warren.server.grpc import serve
 from warren.keys import KeyPair, PrivateKey, PublicKey
 from warren.messages import Candidate, CandidateType, Credentials, Message, NetworkType
+from warren.server.grpc import serve
 from warren.session.config import Config
 from warren.session.outputs import PathChanged, StateChanged
 from warren.session.state import State
