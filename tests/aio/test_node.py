@@ -1,15 +1,19 @@
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from tests.signaling.cunicu_server import CunicuServer
 from warren.aio.calls import anyone
+from warren.aio.network import SystemNetwork, UdpSocket
 from warren.aio.node import Node
 from warren.aio.session import Session
 from warren.errors import ConfigurationError, NotConnected
+from warren.ice.policy import CandidatePolicy
+from warren.ice.transport import Address
 from warren.keys import KeyPair, PrivateKey, PublicKey
 from warren.messages import Candidate, CandidateType, Credentials, Message, NetworkType
 from warren.server.grpc import serve
@@ -313,3 +317,85 @@ async def test_a_server_whose_name_is_not_known_is_told_once(caplog: pytest.LogC
                 await asyncio.sleep(0.01)
     (record,) = caplog.records
     assert record.getMessage().startswith("server stun:nowhere.invalid:3478 cannot be resolved: ")
+
+
+class NoUdp(SystemNetwork):
+    """The system's network where no datagram ever leaves."""
+
+    async def open_udp(
+        self, address: str, port: int, received: Callable[[bytes, Address], None]
+    ) -> "SilentSocket":
+        return SilentSocket(await super().open_udp(address, port, received))
+
+
+class SilentSocket:
+    def __init__(self, socket: UdpSocket) -> None:
+        self.local = socket.local
+        self.close = socket.close
+
+    def send(self, data: bytes, destination: Address) -> None:
+        """Drop it."""
+
+
+@asynccontextmanager
+async def two_sessions_over_tcp() -> AsyncIterator[tuple[Session, Session]]:
+    url = world()
+    async with (
+        Node(PrivateKey.generate(), url, config=LOOPBACK, network=NoUdp()) as alice,
+        Node(PrivateKey.generate(), url, config=LOOPBACK) as bob,
+        alice.open(bob.public) as to_bob,
+        bob.open(alice.public) as to_alice,
+    ):
+        await asyncio.gather(to_bob.wait_connected(20), to_alice.wait_connected(20))
+        yield to_bob, to_alice
+
+
+async def test_where_no_datagram_passes_data_crosses_over_tcp() -> None:
+    async with two_sessions_over_tcp() as (to_bob, to_alice):
+        for session in (to_bob, to_alice):
+            assert session.path is not None
+            assert session.path.local.network.is_tcp
+        for data in (b"", b"short", bytes(range(256)) * 200):
+            to_bob.send(data)
+            to_alice.send(data)
+            assert await asyncio.wait_for(to_alice.recv(), 10) == data
+            assert await asyncio.wait_for(to_bob.recv(), 10) == data
+
+
+async def test_a_datagram_too_long_for_a_frame_is_refused() -> None:
+    async with two_sessions_over_tcp() as (to_bob, _):
+        with pytest.raises(ValueError, match="too long"):
+            to_bob.send(bytes(65536))
+
+
+async def test_leaving_ends_every_connection_and_task() -> None:
+    before = asyncio.all_tasks()
+    async with two_sessions_over_tcp():
+        pass
+    assert asyncio.all_tasks() == before
+
+
+@pytest.mark.parametrize(
+    ("config", "listens"),
+    [
+        (LOOPBACK, True),
+        (replace(LOOPBACK, tcp=False), False),
+        (replace(LOOPBACK, candidates=CandidatePolicy.RELAY_ONLY), False),
+    ],
+)
+async def test_the_tcp_port_is_listened_at_only_where_connections_are_wanted(
+    config: Config, listens: bool
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    async with Node(PrivateKey.generate(), world(), config=replace(config, port=port)):
+        with socket.socket() as probe:
+            assert (probe.connect_ex(("127.0.0.1", port)) == 0) is listens
+
+
+async def test_a_tcp_port_in_use_leaves_udp_as_it_is() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = replace(LOOPBACK, port=taken.getsockname()[1])
+        async with Node(PrivateKey.generate(), world(), config=config) as node:
+            assert {base.port for base in node.bases} == {config.port}

@@ -9,12 +9,12 @@ from typing import TypeVar
 
 from warren.ice import stun
 from warren.ice.agent import Agent
-from warren.ice.candidate import LocalCandidate, foundation, local_preference, priority
+from warren.ice.candidate import LocalCandidate, foundation, local_preference, priority, stream_preference
 from warren.ice.outputs import AgentOutput
 from warren.ice.timing import Pacer
 from warren.ice.transaction import Transaction, Transactions
-from warren.ice.transport import Address, Base, Transmit
-from warren.messages import Candidate, CandidateType, Credentials, NetworkType
+from warren.ice.transport import Address, Base, CloseStream, OpenStream, Transmit
+from warren.messages import Candidate, CandidateType, Credentials, NetworkType, TCPType
 
 Output = TypeVar("Output", bound=AgentOutput)
 HOST, SRFLX = CandidateType.HOST, CandidateType.SERVER_REFLEXIVE
@@ -41,6 +41,21 @@ def host(base: Base, index: int = 0) -> LocalCandidate:
 def srflx(base: Base, public: Address, index: int = 0) -> LocalCandidate:
     """What a STUN server saw of a base."""
     return LocalCandidate(candidate(SRFLX, *public, index), base)
+
+
+def stream(base: Base, index: int = 0) -> LocalCandidate:
+    """The host candidate for connections from a base with port 0, or to one with a port."""
+    tcp_type = TCPType.PASSIVE if base.port else TCPType.ACTIVE
+    preference = stream_preference(index, tcp_type, is_ipv6=base.is_ipv6)
+    made = Candidate(
+        type=HOST,
+        network=NetworkType.TCP6 if base.is_ipv6 else NetworkType.TCP4,
+        address=base.address,
+        port=base.port or 9,
+        priority=priority(HOST, preference, stream=True),
+        tcp_type=tcp_type,
+    )
+    return LocalCandidate(made, base)
 
 
 @dataclass(eq=False)
@@ -186,8 +201,18 @@ class Packet:
         return self.stun.cls is stun.Class.REQUEST
 
 
+@dataclass(eq=False)
+class Wire:
+    """One end of a connection: whose, its base, where the other end is for it, and the other end."""
+
+    peer: Peer
+    base: Base
+    remote: Address
+    other: "Wire | None" = None
+
+
 class Link:
-    """Carries datagrams between peers with a delay; whatever `drop` says is lost."""
+    """Carries datagrams and streams between peers with a delay; whatever `drop` says is lost."""
 
     def __init__(self, *peers: Peer, delay: float = 0.020) -> None:
         self.peers = list(peers)
@@ -195,6 +220,9 @@ class Link:
         self.now = 0.0
         self.drop: Callable[[Packet], bool] = lambda packet: False
         self.packets: list[Packet] = []
+        self.wires: dict[Base, Wire] = {}
+        """The open ends of connections."""
+        self.opened: list[tuple[float, OpenStream]] = []
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._sequence = 0
 
@@ -211,10 +239,17 @@ class Link:
         """Perform what the agents want."""
         for peer in self.peers:
             for output in peer.agent.outputs():
-                if isinstance(output, Transmit):
-                    self._send(peer, output)
-                else:
-                    peer.told.append((self.now, output))
+                match output:
+                    case Transmit(base) if base.protocol == "tcp":
+                        self._write(output)
+                    case Transmit():
+                        self._send(peer, output)
+                    case OpenStream():
+                        self._open(peer, output)
+                    case CloseStream(base):
+                        self.close(base)
+                    case _:
+                        peer.told.append((self.now, output))
 
     def run(self, until: float) -> None:
         """Let time pass."""
@@ -235,6 +270,53 @@ class Link:
                 if deadline is not None and deadline <= self.now:
                     peer.agent.tick(self.now)
             self.drain()
+
+    # Streams
+
+    def _open(self, peer: Peer, order: OpenStream) -> None:
+        self.opened.append((self.now, order))
+        wire = self.wires[order.base] = Wire(peer, order.base, order.destination)
+        self.at(self.now + self.delay, lambda: self._accept(wire, 50000 + len(self.opened)))
+
+    def _accept(self, wire: Wire, port: int) -> None:
+        """It reaches the other side; who listens there knows of it when it comes to use."""
+        for peer in self.peers:
+            for base in peer.bases:
+                if base.protocol == "tcp" and (base.address, base.port) == wire.remote:
+                    seen = wire.peer.nat.public if wire.peer.nat is not None else wire.base.address
+                    mine = Base(base.address, base.port, "tcp")
+                    wire.other = self.wires[mine] = Wire(peer, mine, (seen, port), wire)
+        self.at(self.now + self.delay, lambda: self._opened(wire))
+
+    def _opened(self, wire: Wire) -> None:
+        if self.wires.get(wire.base) is not wire:
+            return
+        if wire.other is None:
+            del self.wires[wire.base]
+            wire.peer.agent.stream_closed(wire.base, "connection refused", self.now)
+        else:
+            wire.peer.agent.stream_opened(wire.base, self.now)
+
+    def _write(self, transmit: Transmit) -> None:
+        wire = self.wires.get(transmit.base)
+        if wire is None or wire.other is None:
+            return
+        other = wire.other
+        self.at(self.now + self.delay, lambda: self._read(other, transmit.data))
+
+    def _read(self, wire: Wire, data: bytes) -> None:
+        if wire.base in self.wires:
+            wire.peer.datagram_received(data, wire.remote, wire.base, self.now)
+
+    def close(self, base: Base) -> None:
+        """End a connection from this end; the other one hears of it."""
+        wire = self.wires.pop(base, None)
+        if wire is not None and wire.other is not None:
+            self.at(self.now + self.delay, partial(self._closed, wire.other))
+
+    def _closed(self, wire: Wire) -> None:
+        if self.wires.pop(wire.base, None) is not None:
+            wire.peer.agent.stream_closed(wire.base, "closed by the other end", self.now)
 
     def requests(self, sender: Peer, destination: Address | None = None) -> list[Packet]:
         """The checks that somebody sent."""
@@ -286,9 +368,13 @@ class Place:
     def candidates(self) -> list[LocalCandidate]:
         """Host candidates, and what a STUN server would see through the NAT."""
         ranks = [sum(b.is_ipv6 == base.is_ipv6 for b in self.bases[:i]) for i, base in enumerate(self.bases)]
-        found = [host(base, rank) for rank, base in zip(ranks, self.bases, strict=True)]
+        ranked = [
+            (rank, base) for rank, base in zip(ranks, self.bases, strict=True) if base.protocol == "udp"
+        ]
+        found = [host(base, rank) for rank, base in ranked]
+        found += [stream(base) for base in self.bases if base.protocol == "tcp"]
         if self.nat is not None:
-            for rank, base in zip(ranks, self.bases, strict=True):
+            for rank, base in ranked:
                 found.append(srflx(base, self.nat.outgoing(base, ("192.0.2.250", 3478)), rank))
         return found
 
@@ -296,6 +382,12 @@ class Place:
 def public(*addresses: str, port: int = 4000) -> Place:
     """A place without a NAT."""
     return Place([Base(address, port) for address in addresses])
+
+
+def with_streams(address: str, port: int = 4000, *, nat: Nat | None = None) -> Place:
+    """A place with UDP and TCP at one address."""
+    bases = [Base(address, port), Base(address, 0, "tcp"), Base(address, 8000, "tcp")]
+    return Place(bases, nat)
 
 
 def behind(nat: Nat, *addresses: str, port: int = 4000) -> Place:

@@ -1,12 +1,14 @@
 """The candidates of both sides, as they become known."""
 
+from dataclasses import replace
+
 import pytest
 
-from tests.ice.link import HOST, SRFLX, candidate, host, srflx
-from warren.ice.addresses import LocalAddresses, RemoteAddresses, compatible
+from tests.ice.link import HOST, SRFLX, candidate, host, srflx, stream
+from warren.ice.addresses import LocalAddresses, RemoteAddresses, compatible, stands_on
 from warren.ice.candidate import peer_reflexive_priority, priority
 from warren.ice.transport import Base
-from warren.messages import Candidate, CandidateType, NetworkType
+from warren.messages import Candidate, CandidateType, NetworkType, TCPType
 
 BASE = Base("192.0.2.1", 4000)
 PUBLIC = ("198.51.100.7", 5000)
@@ -130,27 +132,27 @@ def test_the_33rd_candidate_is_refused() -> None:
 
 
 def test_a_source_of_checks_becomes_a_peer_reflexive_candidate_with_their_priority() -> None:
-    learned = RemoteAddresses().learn(("2001:db8::7", 5000), 1234)
+    learned = RemoteAddresses().learn(BASE, ("2001:db8::7", 5000), 1234)
     assert learned is not None
     assert (learned.type, learned.network, learned.priority) == (PRFLX, NetworkType.UDP6, 1234)
 
 
 def test_a_check_without_a_priority_reveals_the_least_of_its_kind() -> None:
-    learned = RemoteAddresses().learn(PUBLIC, None)
+    learned = RemoteAddresses().learn(BASE, PUBLIC, None)
     assert learned is not None
     assert learned.priority == priority(PRFLX, 0)
 
 
 def test_the_17th_source_is_not_learned() -> None:
     remote = RemoteAddresses()
-    learned = [remote.learn(("198.51.100.7", port), 1) for port in range(1, 18)]
+    learned = [remote.learn(BASE, ("198.51.100.7", port), 1) for port in range(1, 18)]
     assert [candidate is not None for candidate in learned] == [True] * 16 + [False]
 
 
 def test_sources_of_checks_leave_room_for_32_candidates_from_signaling() -> None:
     remote = RemoteAddresses()
     for port in range(1, 17):
-        remote.learn(("198.51.100.7", port), 1)
+        remote.learn(BASE, ("198.51.100.7", port), 1)
     for port in range(1, 33):
         remote.add(candidate(HOST, "198.51.100.1", port), loopback=False)
     assert len(remote) == 48
@@ -158,18 +160,18 @@ def test_sources_of_checks_leave_room_for_32_candidates_from_signaling() -> None
 
 def test_signaling_replaces_what_a_check_revealed() -> None:
     remote = RemoteAddresses()
-    remote.learn(PUBLIC, 1)
+    remote.learn(BASE, PUBLIC, 1)
     told = candidate(SRFLX, *PUBLIC)
     assert remote.add(told, loopback=False) == (told, None)
-    assert remote.get(PUBLIC) == told
+    assert remote.get(BASE, PUBLIC) == told
 
 
 def test_a_replaced_source_makes_room_for_another() -> None:
     remote = RemoteAddresses()
     for port in range(1, 17):
-        remote.learn(("198.51.100.7", port), 1)
+        remote.learn(BASE, ("198.51.100.7", port), 1)
     remote.add(candidate(SRFLX, "198.51.100.7", 1), loopback=False)
-    assert remote.learn(PUBLIC, 1) is not None
+    assert remote.learn(BASE, PUBLIC, 1) is not None
 
 
 @pytest.mark.parametrize(
@@ -205,3 +207,82 @@ def test_a_relay_on_the_internet_reaches_no_private_address(
     relayed: str, remote: str, expected: bool
 ) -> None:
     assert compatible(Base(relayed, 4000, relayed=True), candidate(HOST, remote, 1000)) is expected
+
+
+# Streams
+
+ACTIVE, PASSIVE = Base("192.0.2.1", 0, "tcp"), Base("192.0.2.1", 8000, "tcp")
+OPENED, ACCEPTED = Base("192.0.2.1", 0, "tcp"), Base("192.0.2.1", 8000, "tcp")
+
+
+def with_streams() -> LocalAddresses:
+    local = LocalAddresses()
+    for base in (ACTIVE, PASSIVE):
+        local.add(stream(base))
+    return local
+
+
+def test_a_stream_stands_on_the_candidate_that_it_was_opened_from_or_accepted_at() -> None:
+    local = with_streams()
+    assert local.of(OPENED) == stream(ACTIVE)
+    assert local.of(ACCEPTED) == stream(PASSIVE)
+    assert local.of(Base("192.0.2.9", 0, "tcp")) is None
+
+
+def test_a_stream_of_an_address_that_is_gone_stands_on_nothing() -> None:
+    local = with_streams()
+    local.remove(PASSIVE)
+    assert local.of(ACCEPTED) is None
+    assert local.named(ACCEPTED, ("192.0.2.1", 8000)) is None
+
+
+def test_an_accepted_connection_is_known_by_the_candidate_that_it_came_to() -> None:
+    assert with_streams().named(ACCEPTED, ("192.0.2.1", 8000)) == stream(PASSIVE).candidate
+
+
+def test_a_connection_of_ours_is_a_host_candidate_with_the_port_that_the_system_chose() -> None:
+    named = with_streams().named(OPENED, ("192.0.2.1", 50000))
+    assert named == replace(stream(ACTIVE).candidate, port=50000)
+
+
+def test_a_connection_of_ours_behind_a_nat_is_peer_reflexive_and_active() -> None:
+    named = with_streams().named(OPENED, PUBLIC)
+    assert named is not None
+    assert (named.type, named.network, named.tcp_type) == (PRFLX, NetworkType.TCP4, TCPType.ACTIVE)
+    assert named.priority == peer_reflexive_priority(stream(ACTIVE).candidate.priority, stream=True)
+
+
+def test_ports_of_tcp_and_udp_are_different_candidates_of_the_peer() -> None:
+    remote = RemoteAddresses()
+    over_udp, over_tcp = candidate(HOST, *PUBLIC), stream(Base(*PUBLIC, "tcp")).candidate
+    for told in (over_udp, over_tcp):
+        assert remote.add(told, loopback=False) == (told, None)
+    assert (remote.get(BASE, PUBLIC), remote.get(ACTIVE, PUBLIC)) == (over_udp, over_tcp)
+
+
+def test_a_connection_to_us_reveals_an_active_candidate() -> None:
+    learned = RemoteAddresses().learn(ACCEPTED, ("2001:db8::7", 5000), None)
+    assert learned is not None
+    assert (learned.network, learned.tcp_type) == (NetworkType.TCP6, TCPType.ACTIVE)
+    assert learned.priority == priority(PRFLX, 0, stream=True)
+
+
+@pytest.mark.parametrize(
+    ("base", "remote", "expected"),
+    [
+        (ACTIVE, PASSIVE, True),
+        (ACTIVE, ACTIVE, False),
+        (PASSIVE, ACTIVE, False),
+        (PASSIVE, PASSIVE, False),
+        (ACTIVE, Base("2001:db8::1", 8000, "tcp"), False),
+    ],
+)
+def test_pairs_are_formed_from_active_to_passive_only(base: Base, remote: Base, expected: bool) -> None:
+    assert compatible(base, stream(remote).candidate) is expected
+
+
+def test_a_base_stands_on_itself_and_a_stream_on_its_candidate_alone() -> None:
+    assert stands_on(BASE, BASE)
+    assert stands_on(OPENED, ACTIVE)
+    assert not stands_on(OPENED, PASSIVE)
+    assert not stands_on(Base(BASE.address, BASE.port), BASE)

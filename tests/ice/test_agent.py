@@ -14,11 +14,13 @@ from tests.ice.link import (
     candidate,
     host,
     public,
+    with_streams,
 )
 from warren.ice import stun
 from warren.ice.outputs import (
     AgentOutput,
     ChecksFailed,
+    ConsentLost,
     PairFormed,
     PairSelected,
     Settled,
@@ -630,3 +632,21 @@ def test_a_packet_shows_that_the_link_of_these_tests_can_lose() -> None:
     world.run(1.0)
     assert world.link.packets
     assert world.a.agent.selected is None
+
+
+def test_connections_are_told_to_the_present_attempt() -> None:
+    world = World(with_streams("10.0.0.1"), with_streams("10.1.0.1"))
+    world.link.drop = lambda packet: packet.base.protocol == "udp"
+    world.introduce().run(2.0)
+    assert [len(peer.all(PairSelected)) > 0 for peer in (world.a, world.b)] == [True, True]
+    for base, wire in list(world.link.wires.items()):
+        wire.peer.agent.stream_closed(base, "reset", 2.0)
+    world.run(8.0)
+    assert [len(peer.all(ConsentLost)) for peer in (world.a, world.b)] == [1, 1]
+
+
+def test_connections_without_an_attempt_are_ignored() -> None:
+    agent = Peer("A", controlling=True, bases=[]).agent
+    agent.stream_opened(Base("10.0.0.1", 0, "tcp"), 0.0)
+    agent.stream_closed(Base("10.0.0.1", 0, "tcp"), "reset", 0.0)
+    assert agent.outputs() == []

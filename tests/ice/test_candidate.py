@@ -1,5 +1,7 @@
 """Priorities, foundations, and which candidates of a peer are refused."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.ice.link import HOST, SRFLX
@@ -11,10 +13,11 @@ from warren.ice.candidate import (
     peer_reflexive_priority,
     priority,
     refuse,
+    stream_preference,
 )
 from warren.ice.policy import Networks
 from warren.ice.transport import Base
-from warren.messages import Candidate, CandidateType, NetworkType
+from warren.messages import Candidate, CandidateType, NetworkType, TCPType
 
 BASE = Base("192.0.2.1", 4000)
 
@@ -52,6 +55,37 @@ def test_ipv4_of_the_first_interface_goes_before_ipv6_of_the_second() -> None:
 
 def test_local_preference_never_falls_below_zero() -> None:
     assert local_preference(40000, is_ipv6=False) == 0
+
+
+def test_a_connection_ranks_below_every_direct_way_over_udp_and_above_a_relay() -> None:
+    best = priority(HOST, stream_preference(0, TCPType.ACTIVE, is_ipv6=True), stream=True)
+    assert priority(CandidateType.RELAY, 65535) < best < priority(CandidateType.SERVER_REFLEXIVE, 0)
+
+
+def test_a_relay_is_not_worth_less_than_nothing() -> None:
+    assert priority(CandidateType.RELAY, 0, stream=True) == 255
+
+
+def test_to_connect_ranks_above_being_connected_to_whatever_the_interface() -> None:
+    # RFC 6544, 4.2: (2^13) * direction preference + other preference.
+    assert stream_preference(0, TCPType.ACTIVE, is_ipv6=True) == 6 * 8192 + 8191
+    assert stream_preference(5000, TCPType.ACTIVE, is_ipv6=False) == 6 * 8192
+    assert stream_preference(0, TCPType.PASSIVE, is_ipv6=False) == 4 * 8192 + 8190
+
+
+def test_a_check_over_a_connection_carries_its_own_peer_reflexive_priority() -> None:
+    over_tcp = peer_reflexive_priority(priority(HOST, 1234, stream=True), stream=True)
+    assert over_tcp == priority(CandidateType.PEER_REFLEXIVE, 1234, stream=True)
+
+
+@pytest.mark.parametrize("tcp_type", [TCPType.ACTIVE, TCPType.PASSIVE])
+def test_a_candidate_for_connections_is_not_refused(tcp_type: TCPType) -> None:
+    assert refuse(replace(told("192.0.2.1", tcp=True), tcp_type=tcp_type), loopback=False) is None
+
+
+def test_simultaneous_open_is_refused() -> None:
+    both = replace(told("192.0.2.1", tcp=True), tcp_type=TCPType.SIMULTANEOUS_OPEN)
+    assert refuse(both, loopback=False) == "candidate-tcp-type"
 
 
 def test_a_check_carries_the_peer_reflexive_priority_of_the_same_interface() -> None:
@@ -102,8 +136,8 @@ def test_an_ordinary_candidate_is_not_refused(address: str) -> None:
 @pytest.mark.parametrize(
     ("candidate", "reason"),
     [
-        (told("192.0.2.1", tcp=True), "candidate-tcp"),
-        (told("2001:db8::1", tcp=True), "candidate-tcp"),
+        (told("192.0.2.1", tcp=True), "candidate-tcp-type"),
+        (told("2001:db8::1", tcp=True), "candidate-tcp-type"),
         (told("192.0.2.1", component=2), "candidate-component"),
         (told("127.0.0.1"), "candidate-loopback"),
         (told("::1"), "candidate-loopback"),

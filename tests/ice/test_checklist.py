@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.ice.link import HOST, SRFLX, candidate, host, srflx
+from tests.ice.link import HOST, SRFLX, candidate, host, srflx, stream
 from warren.ice.candidate import pair_priority, peer_reflexive_priority
 from warren.ice.checklist import Checklist, Pair, PairState
 from warren.ice.transport import Base
+from warren.messages import CandidateType
 
 BASE = Base("192.0.2.1", 4000)
 SECOND = Base("192.0.2.2", 4000)
@@ -185,7 +186,7 @@ def test_a_pair_over_which_the_peer_was_heard_is_never_pushed_out() -> None:
 def test_what_signaling_says_replaces_what_a_check_revealed() -> None:
     pairs = Checklist(controlling=True)
     pair, other = form(pairs, 1000, type="srflx"), form(pairs, 1001, type="srflx")
-    pairs.replace_remote(REMOTE.transport, REMOTE)
+    pairs.replace_remote(REMOTE)
     assert (pair.remote, other.remote.type) == (REMOTE, SRFLX)
     assert pair.priority > other.priority
 
@@ -193,14 +194,14 @@ def test_what_signaling_says_replaces_what_a_check_revealed() -> None:
 def test_a_pair_that_got_worse_is_checked_in_its_new_place() -> None:
     pairs = Checklist(controlling=True)
     worse, other = form(pairs, 1000), form(pairs, 1001, index=1)
-    pairs.replace_remote(worse.destination, candidate(SRFLX, *worse.destination))
+    pairs.replace_remote(candidate(SRFLX, *worse.destination))
     assert waiting(pairs) == [other, worse]
 
 
 def test_a_succeeded_pair_is_not_checked_again_because_its_candidate_was_replaced() -> None:
     pairs = Checklist(controlling=True)
     pairs.move(form(pairs), PairState.SUCCEEDED)
-    pairs.replace_remote(REMOTE.transport, candidate(HOST, *REMOTE.transport, index=3))
+    pairs.replace_remote(candidate(HOST, *REMOTE.transport, index=3))
     assert pairs.next_waiting() is None
 
 
@@ -356,3 +357,74 @@ def test_a_pair_is_named_by_our_address_as_the_peer_saw_it() -> None:
     seen = srflx(BASE, ("203.0.113.1", 4000)).candidate
     pair.valid_local = seen
     assert pair.named_local == seen
+
+
+# Streams
+
+ACTIVE, PASSIVE = Base("192.0.2.1", 0, "tcp"), Base("198.51.100.1", 8000, "tcp")
+
+
+def connection(pairs: Checklist, local: Base = ACTIVE) -> Pair:
+    remote = stream(PASSIVE).candidate
+    pair = pairs.form(stream(local), remote, remote.transport)
+    assert pair is not None
+    return pair
+
+
+def test_a_connection_that_we_open_is_not_connected_yet() -> None:
+    pair = connection(Checklist(controlling=True))
+    assert (pair.is_stream, pair.is_ours, pair.connected) == (True, True, False)
+
+
+def test_a_connection_that_was_accepted_is_connected() -> None:
+    pair = connection(Checklist(controlling=True), Base("192.0.2.1", 8000, "tcp"))
+    assert (pair.is_stream, pair.is_ours, pair.connected) == (True, False, True)
+
+
+def test_a_pair_over_udp_needs_no_connection() -> None:
+    pair = form(Checklist(controlling=True))
+    assert (pair.is_stream, pair.connected) == (False, True)
+
+
+def test_connections_are_not_checked_densely() -> None:
+    pairs = Checklist(controlling=True)
+    pair = connection(pairs)
+    assert not pairs.is_dense(pair)
+
+
+def test_a_connection_that_is_on_its_way_makes_no_room_for_others() -> None:
+    pairs = Checklist(controlling=True)
+    first = connection(pairs)
+    first.opening = True
+    for port in range(1, 101):
+        remote = candidate(HOST, "198.51.100.1", port)
+        pairs.form(host(BASE), remote, remote.transport)
+    assert pairs.get(ACTIVE, PASSIVE_ADDRESS) is first
+
+
+def test_a_candidate_for_udp_does_not_replace_one_for_tcp() -> None:
+    pairs = Checklist(controlling=True)
+    pair = connection(pairs)
+    pairs.replace_remote(candidate(HOST, *PASSIVE_ADDRESS))
+    assert pair.remote == stream(PASSIVE).candidate
+
+
+def test_a_direct_way_is_better_than_a_connection_and_that_than_a_relay() -> None:
+    pairs = Checklist(controlling=True)
+    relay = candidate(CandidateType.RELAY, "198.51.100.9", 1)
+    relayed = pairs.form(host(BASE), relay, relay.transport)
+    assert relayed is not None
+    assert [form(pairs).tier, connection(pairs).tier, relayed.tier] == [0, 1, 2]
+
+
+def test_only_a_better_kind_of_way_than_the_selected_one_is_wanted() -> None:
+    pairs = Checklist(controlling=True)
+    direct, over_tcp = form(pairs), connection(pairs)
+    assert pairs.is_wanted(over_tcp)
+    pairs.selected = over_tcp
+    assert [pairs.is_wanted(pair) for pair in (direct, over_tcp)] == [True, False]
+    pairs.selected = direct
+    assert [pairs.is_wanted(pair) for pair in (direct, over_tcp)] == [False, False]
+
+
+PASSIVE_ADDRESS = (PASSIVE.address, PASSIVE.port)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.ice.link import HOST, Packet, Peer, World, candidate, host, public
+from tests.ice.link import HOST, Packet, Peer, World, candidate, host, public, with_streams
 from warren.ice import stun
 from warren.ice.choice import CLIMB
 from warren.ice.outputs import AgentOutput, ConsentLost, PairSelected, Recovered, Suspected
@@ -562,3 +562,59 @@ def test_when_no_other_path_works_consent_is_lost_after_its_time() -> None:
     world.a.agent.remove_base(world.a.bases.pop(0), 1.0)
     world.run(30.0)
     assert world.a.when(ConsentLost) == [6.0]
+
+
+def test_from_tcp_better_pairs_are_asked_that_never_answered() -> None:
+    world = World(with_streams(A1), with_streams(B1), delay=D)
+    world.link.drop = lambda packet: packet.base.protocol == "udp"
+    world.introduce().run(10.0)
+    before = world.a.agent.route
+    world.link.drop = lambda packet: False
+    world.run(140.0)
+    after = world.a.agent.route
+    assert before is not None
+    assert after is not None
+    assert (before.base.protocol, after.base.protocol) == ("tcp", "udp")
+
+
+def test_from_udp_what_never_answered_is_left_alone() -> None:
+    world = two_paths()
+    world.link.drop = cut(A1, B1)
+    world.run(20.0)
+    assert path(world.a) == (A2, B2)
+    before = len([p for p in world.link.requests(world.a) if (p.base.address, p.destination[0]) == (A1, B2)])
+    world.run(200.0)
+    after = len([p for p in world.link.requests(world.a) if (p.base.address, p.destination[0]) == (A1, B2)])
+    assert after == before
+
+
+def over_tcp() -> World:
+    world = World(with_streams(A1), with_streams(B1), delay=D)
+    world.link.drop = lambda packet: packet.base.protocol == "udp"
+    return world.introduce().run(2.0)
+
+
+def test_a_connection_that_ends_gives_way_to_another_one_which_is_doubted() -> None:
+    world = over_tcp()
+    selected = world.a.agent.route
+    assert selected is not None
+    before = len(kinds(world.a))
+    world.a.agent.stream_closed(selected.base, "reset", 2.0)
+    world.link.close(selected.base)
+    after = world.a.agent.route
+    assert after is not None
+    assert after.base is not selected.base
+    world.run(3.0)
+    assert kinds(world.a)[before:] == [PairSelected, Suspected, Recovered]
+
+
+def test_the_last_connection_that_ends_takes_the_path_with_it_at_once() -> None:
+    world = over_tcp()
+    for base, wire in list(world.link.wires.items()):
+        if wire.peer is world.a:
+            world.a.agent.stream_closed(base, "reset", 2.0)
+    world.link.drain()
+    assert world.a.agent.route is None
+    assert [lost.reason for lost in world.a.all(ConsentLost)] == [
+        "the connection of the path has ended: reset, and there is no other"
+    ]

@@ -7,6 +7,7 @@ import pytest
 
 from tests.ice.turn.rig import Server
 from warren.ice import stun
+from warren.ice.candidate import stream_preference
 from warren.ice.gather import CandidatesChanged, Gatherer, GatherOutput, MappingChanged
 from warren.ice.server_url import TurnUrl
 from warren.ice.streams import Streams
@@ -15,7 +16,7 @@ from warren.ice.timing import REFRESH
 from warren.ice.transaction import Transactions
 from warren.ice.transport import Address, Base, Transmit
 from warren.ice.turn.relays import RelayClosed, RelayOpened
-from warren.messages import Candidate, CandidateType, NetworkType
+from warren.messages import Candidate, CandidateType, NetworkType, TCPType
 
 HOME = Base("192.168.1.2", 4000)
 CAFE = Base("10.0.0.2", 4001)
@@ -652,3 +653,49 @@ def test_deadline_is_the_first_of_all() -> None:
     assert lab.gatherer.deadline == 0.2
     lab = Lab(HOME, servers=[("stun:one", [ONE])])
     assert lab.gatherer.deadline == 0.2
+
+
+# TCP
+
+CONNECTING, LISTENING = Base("192.168.1.2", 0, "tcp"), Base("192.168.1.2", 4711, "tcp")
+LISTENING_IPV6 = Base("2001:db8::2", 4711, "tcp")
+
+
+def offered(lab: Lab) -> list[tuple[NetworkType, TCPType, int]]:
+    candidates = [local.candidate for local in lab.gatherer.candidates]
+    return [(candidate.network, candidate.tcp_type, candidate.port) for candidate in candidates]
+
+
+def test_a_base_for_connections_of_ours_is_an_active_candidate_at_the_discard_port() -> None:
+    assert offered(Lab(CONNECTING)) == [(NetworkType.TCP4, TCPType.ACTIVE, 9)]
+
+
+def test_a_base_that_is_listened_at_is_a_passive_candidate() -> None:
+    assert offered(Lab(LISTENING, LISTENING_IPV6)) == [
+        (NetworkType.TCP4, TCPType.PASSIVE, 4711),
+        (NetworkType.TCP6, TCPType.PASSIVE, 4711),
+    ]
+
+
+def test_candidates_for_tcp_come_last_and_change_no_others_priority() -> None:
+    alone = [local.candidate for local in Lab(HOME, CAFE).gatherer.candidates]
+    mixed = [local.candidate for local in Lab(CONNECTING, HOME, LISTENING, CAFE).gatherer.candidates]
+    assert mixed[:2] == alone
+    assert [candidate.network.is_tcp for candidate in mixed] == [False, False, True, True]
+
+
+def test_connecting_and_listening_are_ranked_each_by_themselves() -> None:
+    other = Base("10.0.0.2", 0, "tcp")
+    candidates = [local.candidate for local in Lab(CONNECTING, LISTENING, other).gatherer.candidates]
+    expected = [
+        stream_preference(0, TCPType.ACTIVE, is_ipv6=False),
+        stream_preference(0, TCPType.PASSIVE, is_ipv6=False),
+        stream_preference(1, TCPType.ACTIVE, is_ipv6=False),
+    ]
+    assert [candidate.priority >> 8 & 0xFFFF for candidate in candidates] == expected
+
+
+def test_servers_are_not_asked_over_tcp() -> None:
+    lab = Lab(CONNECTING, LISTENING, servers=[("one", [ONE])])
+    assert lab.packets == []
+    assert lab.gatherer.complete

@@ -2,12 +2,13 @@
 
 import pytest
 
+from tests.ice.link import stream
 from tests.ice.parts import BASE, THEIRS, form, ports, sent, side
 from warren.ice.checklist import Checklist, Pair, PairState
 from warren.ice.checks import Checks
 from warren.ice.prober import LINGER, MAX_TRIGGERED, TRIGGER_GAP, Prober
 from warren.ice.timing import DENSE
-from warren.ice.transport import Base
+from warren.ice.transport import Base, OpenStream
 
 OTHER = Base("192.0.2.2", 4000)
 
@@ -325,3 +326,68 @@ def test_beside_a_direct_path_nothing_is_repeated() -> None:
     sent(rig.side)
     assert not rig.prober.repeat(better, LINGER)
     assert ports(rig.side) == []
+
+
+# Connections
+
+ACTIVE, PASSIVE = Base("192.0.2.1", 0, "tcp"), Base("198.51.100.1", 8000, "tcp")
+
+
+def connecting() -> tuple[Rig, Pair]:
+    """A connection that has just been ordered."""
+    rig = Rig()
+    rig.side.addresses.add(stream(ACTIVE))
+    remote = stream(PASSIVE).candidate
+    pair = rig.pairs.form(stream(ACTIVE), remote, remote.transport)
+    assert pair is not None
+    rig.prober.start(1.0)
+    return rig, pair
+
+
+def test_a_connection_is_opened_before_it_is_checked() -> None:
+    rig, pair = connecting()
+    assert rig.side.outputs == [OpenStream(ACTIVE, ("198.51.100.1", 8000))]
+    assert (pair.state, pair.due) == (PairState.IN_PROGRESS, None)
+
+
+def test_a_connection_is_opened_once() -> None:
+    rig, pair = connecting()
+    rig.prober.check(pair, 1.1)
+    assert len(rig.side.outputs) == 1
+
+
+def test_a_connection_that_stands_is_checked_at_once_and_then_sparsely() -> None:
+    rig, pair = connecting()
+    rig.prober.connected(pair, 2.0)
+    assert pair.sent == 1
+    assert rig.times(pair, 10.0) == pytest.approx([2.5, 3.5, 5.5, 9.5])
+
+
+def test_checks_over_a_connection_cost_its_address_nothing() -> None:
+    rig, pair = connecting()
+    for _ in range(30):
+        rig.prober.connected(pair, 2.0)
+    assert rig.side.budget.earliest(pair.destination, 2.0, selected=False) == 2.0
+
+
+def test_a_silent_address_is_asked_again_once_a_minute() -> None:
+    rig = Rig()
+    pair = rig.form()
+    rig.prober.check(pair, 1.0)
+    for now in (2.0, 60.0, 61.0):
+        rig.prober.retry(pair, now)
+    assert (pair.sent, pair.sent_at) == (2, 61.0)
+
+
+def test_nothing_is_asked_again_from_an_address_that_is_gone_or_over_a_connection_that_has_ended() -> None:
+    rig, over_tcp = connecting()
+    pair = rig.form()
+    rig.side.addresses.remove(BASE)
+    for gone in (pair, over_tcp):
+        rig.prober.retry(gone, 1.0)
+    assert (pair.sent, over_tcp.sent) == (0, 0)
+
+
+def test_a_check_that_came_before_its_connection_ended_opens_no_other() -> None:
+    rig, pair = connecting()
+    assert not rig.prober.may_trigger(pair, 2.0)

@@ -126,6 +126,8 @@ class PionAgent:
 
     def add_remote(self, candidate: Candidate) -> None:
         """Take a candidate; one with a known address and type is ignored, another type revives its pairs."""
+        if candidate.network.is_tcp:
+            return  # cunīcu can be told to leave TCP out, and this one was.
         if any(one.type == candidate.type and one.address == candidate.transport for one in self._remotes):
             return
         remote = Remote(candidate.type, candidate.transport, candidate.priority)

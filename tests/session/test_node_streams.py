@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 from random import Random
 
-from warren.ice.transport import Address, Base, Datagram
+from warren.ice import stun
+from warren.ice.framing import frame
+from warren.ice.transport import Address, Base, CloseStream, Datagram
 from warren.keys import PrivateKey
 from warren.session.config import Config
+from warren.session.framed import STRANGER_SECONDS
 from warren.session.node import NodeMachine
 
 BASE = Base("192.0.2.1", 0, "tcp")
@@ -56,3 +59,43 @@ def test_what_is_in_a_stream_is_treated_as_datagrams() -> None:
     machine = machine_with(Owner())
     assert machine.stream_received(BASE, b"abc", 1.0) == []
     assert machine.drops["data-from-stranger"] == 3
+
+
+# Connections of strangers and sessions
+
+LISTENER = Base("192.0.2.1", 8000, "tcp")
+GUEST = ("198.51.100.7", 50000)
+
+
+def node() -> NodeMachine:
+    machine = NodeMachine(ours=PrivateKey(bytes(range(32))).public, dice=Random(1), config=Config())
+    machine.add_base(LISTENER, 0.0)
+    machine.outputs()
+    return machine
+
+
+def test_a_connection_over_which_nothing_comes_is_ended_by_time() -> None:
+    machine = node()
+    base = machine.stream_accepted(LISTENER, GUEST, 1.0)
+    assert base is not None
+    assert machine.deadline == 1.0 + STRANGER_SECONDS
+    machine.tick(1.0 + STRANGER_SECONDS)
+    assert machine.outputs() == [CloseStream(base)]
+    assert machine.deadline is None
+
+
+def test_a_connection_over_which_nonsense_comes_is_ended_at_once() -> None:
+    machine = node()
+    base = machine.stream_accepted(LISTENER, GUEST, 1.0)
+    assert base is not None
+    assert machine.stream_received(base, frame(b"EHLO example.org"), 1.1) == []
+    assert machine.outputs() == [CloseStream(base)]
+
+
+def test_a_check_that_names_nobody_is_met_with_silence() -> None:
+    machine = node()
+    base = machine.stream_accepted(LISTENER, GUEST, 1.0)
+    assert base is not None
+    machine.stream_received(base, frame(stun.server_request(bytes(12))), 1.1)
+    assert machine.outputs() == []
+    assert machine.drops == {"stun-unknown-ufrag": 1}

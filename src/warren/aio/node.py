@@ -22,6 +22,7 @@ from warren.aio.session import Session
 from warren.backoff import Backoff
 from warren.errors import ConfigurationError, SignalingError
 from warren.ice.gather import MappingChanged
+from warren.ice.policy import CandidatePolicy
 from warren.ice.server_url import StunUrl, TurnUrl
 from warren.ice.transport import Address, Base, CloseStream, OpenStream, Transmit
 from warren.ice.turn.allocation import Allocation
@@ -142,6 +143,8 @@ class Node:
         self._connections = Connections(
             network=self._network,
             machine=self._machine,
+            lend=self._sockets.lend,
+            take_back=self._sockets.take_back,
             settle=self._driver.settle,
             deliver=self._deliver,
             spawn=self._spawn,
@@ -154,6 +157,7 @@ class Node:
             for relay in self._turn:
                 self._machine.expect_relay(relay, self._loop.time())
             await self._sockets.open()
+            await self._follow_streams()
             servers: list[StunUrl | TurnUrl] = [*self._stun, *self._turn]
             for server in servers:
                 self._spawn(self._resolve_server(server))
@@ -198,13 +202,19 @@ class Node:
             await asyncio.sleep(SETTLE)
             self._network_event.clear()
             slept, self._slept = self._slept, 0.0
-            if await self._sockets.update() or slept:
+            changed = await self._sockets.update()
+            await self._follow_streams()
+            if changed or slept:
                 why = f"the machine slept for {slept:.0f} s" if slept else "the network has changed"
                 logger.info("%s", why)
                 self._machine.network_changed(why, self._loop.time())
                 if self._backend is not None:
                     self._backend.nudge()
             self._driver.settle()
+
+    async def _follow_streams(self) -> None:
+        if self._config.tcp and self._config.candidates is not CandidatePolicy.RELAY_ONLY:
+            await self._connections.follow(self._sockets, own_port=self._config.port == 0)
 
     def _machine_slept(self, seconds: float) -> None:
         self._slept += seconds
@@ -405,10 +415,10 @@ class Node:
             self._backend.nudge()
 
     def _transmit(self, base: Base, destination: Address, data: bytes) -> None:
-        if (sender := self._sockets.get(base)) is not None:
-            sender.send(data, destination)
-        else:
+        if base.protocol == "tcp":
             self._connections.write(base, data)
+        elif (sender := self._sockets.get(base)) is not None:
+            sender.send(data, destination)
 
     def _relay_sender(self, allocation: Allocation) -> RelaySender:
         return RelaySender(

@@ -136,7 +136,9 @@ class Common:
     ] = CandidatePolicy.ALL
     port: Annotated[
         str,
-        typer.Option("--port", metavar="PORT[-PORT]", help="Our UDP port, or a range; 0: any that is free."),
+        typer.Option(
+            "--port", metavar="PORT[-PORT]", help="Our port, UDP and TCP, or a range; 0: any that is free."
+        ),
     ] = "0"
     loopback: Annotated[
         bool, typer.Option("--loopback", help="Use loopback addresses too, for a peer on this machine.")

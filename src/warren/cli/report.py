@@ -96,4 +96,5 @@ def stamp(seconds: float) -> str:
 
 def _end(values: Mapping[str, Any]) -> str:
     address = f"[{values['address']}]" if ":" in values["address"] else values["address"]
-    return f"{values['type']} {address}:{values['port']}"
+    transport = " tcp" if values["transport"] == "tcp" else ""
+    return f"{values['type']} {address}:{values['port']}{transport}"

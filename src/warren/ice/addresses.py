@@ -15,9 +15,9 @@ from warren.ice.candidate import (
     refuse,
 )
 from warren.ice.transport import Address, Base
-from warren.messages import Candidate, CandidateType, NetworkType
+from warren.messages import Candidate, CandidateType, NetworkType, TCPType
 
-__all__ = ["MAX_REFLEXIVE", "MAX_REMOTE", "LocalAddresses", "RemoteAddresses", "compatible"]
+__all__ = ["MAX_REFLEXIVE", "MAX_REMOTE", "LocalAddresses", "RemoteAddresses", "compatible", "stands_on"]
 
 MAX_REMOTE: Final = 32
 MAX_REFLEXIVE: Final = 16
@@ -29,12 +29,16 @@ _PRIVATE: Final = tuple(
 
 
 class LocalAddresses:
-    """Ours: one candidate a base is checked from, the others are names that peers know it by."""
+    """Ours: one candidate a base is checked from, the others are names that peers know it by.
 
-    __slots__ = ("_by_base", "_names", "_reflexive")
+    A stream has a base of its own, and stands on the candidate that it was opened from or accepted at.
+    """
+
+    __slots__ = ("_by_base", "_names", "_reflexive", "_streams")
 
     def __init__(self) -> None:
         self._by_base: dict[Base, LocalCandidate] = {}
+        self._streams: dict[Address, Base] = {}
         self._names: dict[tuple[Base, Address], Candidate] = {}
         self._reflexive = 0
 
@@ -49,41 +53,56 @@ class LocalAddresses:
         if known is not None and known.candidate.priority >= candidate.candidate.priority:
             return False
         self._by_base[candidate.base] = candidate
+        if candidate.base.protocol == "tcp":
+            self._streams[candidate.base.address, candidate.base.port] = candidate.base
         return True
 
     def remove(self, base: Base) -> None:
         """Forget a base and all its names."""
         self._by_base.pop(base, None)
+        if base.protocol == "tcp":
+            self._streams.pop((base.address, base.port), None)
         for key in [key for key in self._names if key[0] is base]:
             del self._names[key]
 
     def of(self, base: Base) -> LocalCandidate | None:
         """What checks from this base are sent as."""
-        return self._by_base.get(base)
+        return self._by_base.get(self._root(base))
 
     def named(self, base: Base, mapped: Address) -> Candidate | None:
         """The candidate that the peer knows the base by: a new peer-reflexive one where nobody told us of it.
 
         None where there are 16 of those already (RFC 8445, 7.2.5.3.1).
         """
-        known = self._names.get((base, mapped))
+        root = self._root(base)
+        known = self._names.get((root, mapped))
         if known is not None:
             return known
-        local = self._by_base.get(base)
-        if local is None or self._reflexive >= MAX_REFLEXIVE:
+        local = self._by_base.get(root)
+        if local is None:
+            return None
+        ours = local.candidate
+        if ours.tcp_type is TCPType.ACTIVE and mapped[0] == base.address:
+            # RFC 6544, 4.1: its port 9 was a place holder, the system chooses one for each connection.
+            return replace(ours, port=mapped[1])
+        if self._reflexive >= MAX_REFLEXIVE:
             return None
         self._reflexive += 1
         candidate = Candidate(
             type=CandidateType.PEER_REFLEXIVE,
-            network=_network(mapped),
+            network=_network(base, mapped),
             address=mapped[0],
             port=mapped[1],
-            priority=peer_reflexive_priority(local.candidate.priority),
-            foundation=foundation(CandidateType.PEER_REFLEXIVE, base),
+            priority=peer_reflexive_priority(ours.priority, stream=ours.network.is_tcp),
+            foundation=foundation(CandidateType.PEER_REFLEXIVE, root),
+            tcp_type=ours.tcp_type,
             related=(base.address, base.port),
         )
-        self._names[base, mapped] = candidate
+        self._names[root, mapped] = candidate
         return candidate
+
+    def _root(self, base: Base) -> Base:
+        return base if base.protocol == "udp" else self._streams.get((base.address, base.port), base)
 
 
 class RemoteAddresses:
@@ -92,8 +111,8 @@ class RemoteAddresses:
     __slots__ = ("_by_address", "_reflexive")
 
     def __init__(self) -> None:
-        self._by_address: dict[Address, Candidate] = {}
-        self._reflexive: dict[Address, None] = {}
+        self._by_address: dict[_Place, Candidate] = {}
+        self._reflexive: dict[_Place, None] = {}
 
     def __len__(self) -> int:
         return len(self._by_address)
@@ -102,9 +121,9 @@ class RemoteAddresses:
         """In the order in which they came."""
         return iter(list(self._by_address.values()))
 
-    def get(self, address: Address) -> Candidate | None:
-        """The candidate with this address."""
-        return self._by_address.get(address)
+    def get(self, base: Base, address: Address) -> Candidate | None:
+        """The candidate that packets from this address to this base belong to."""
+        return self._by_address.get((base.protocol, address))
 
     def add(
         self, candidate: Candidate, *, loopback: bool, excluded: Container[str] = ()
@@ -113,7 +132,7 @@ class RemoteAddresses:
         reason = refuse(candidate, loopback=loopback, excluded=excluded)
         if reason is not None:
             return None, reason
-        address = candidate.transport
+        address = candidate.network.protocol, candidate.transport
         if address in self._by_address and address not in self._reflexive:
             return None, None
         if len(self._by_address) - len(self._reflexive) >= MAX_REMOTE:
@@ -122,31 +141,37 @@ class RemoteAddresses:
         self._reflexive.pop(address, None)
         if not candidate.priority:
             preference = local_preference(0, is_ipv6=candidate.network.is_ipv6)
-            candidate = replace(candidate, priority=priority(candidate.type, preference))
+            stream = candidate.network.is_tcp
+            candidate = replace(candidate, priority=priority(candidate.type, preference, stream=stream))
         self._by_address[address] = candidate
         return candidate, None
 
-    def learn(self, source: Address, check_priority: int | None) -> Candidate | None:
+    def learn(self, base: Base, source: Address, check_priority: int | None) -> Candidate | None:
         """Enter where a check came from as peer reflexive (RFC 8445, 7.3.1.3); None if it is one too many."""
         if len(self._reflexive) >= MAX_REFLEXIVE:
             return None
+        stream = base.protocol == "tcp"
         if check_priority is None:
-            check_priority = priority(CandidateType.PEER_REFLEXIVE, 0)
+            check_priority = priority(CandidateType.PEER_REFLEXIVE, 0, stream=stream)
         candidate = Candidate(
             type=CandidateType.PEER_REFLEXIVE,
-            network=_network(source),
+            network=_network(base, source),
             address=source[0],
             port=source[1],
             priority=check_priority,
+            tcp_type=TCPType.ACTIVE if stream else TCPType.UNSPECIFIED,
         )
-        self._reflexive[source] = None
-        self._by_address[source] = candidate
+        self._reflexive[base.protocol, source] = None
+        self._by_address[base.protocol, source] = candidate
         return candidate
 
 
 def compatible(base: Base, remote: Candidate) -> bool:
     """Whether packets from this base can reach that address at all (RFC 8445, 6.1.2.2)."""
     if base.protocol != remote.network.protocol or base.is_ipv6 != remote.network.is_ipv6:
+        return False
+    # RFC 6544, 6.2: connections are opened from active to passive; those to us make their pairs themselves.
+    if base.protocol == "tcp" and (base.port or remote.tcp_type is not TCPType.PASSIVE):
         return False
     # Loopback reaches only loopback; a link-local base only neighbours, and those are not signaled.
     if _is_loopback(base.address) != _is_loopback(remote.address):
@@ -156,6 +181,14 @@ def compatible(base: Base, remote: Candidate) -> bool:
     if base.relayed and _is_private(remote.address) and not _is_private(base.address):
         return False
     return not base.address.startswith("fe80:")
+
+
+def stands_on(base: Base, root: Base) -> bool:
+    """Whether it is this base, or a stream opened from it or accepted at it."""
+    if base is root:
+        return True
+    streams = base.protocol == root.protocol == "tcp"
+    return streams and (base.address, base.port) == (root.address, root.port)
 
 
 def _is_loopback(address: str) -> bool:
@@ -168,5 +201,11 @@ def _is_private(address: str) -> bool:
     return any(known in network for network in _PRIVATE if network.version == known.version)
 
 
-def _network(address: Address) -> NetworkType:
+_Place = tuple[str, Address]
+"""Protocol and address: a port of TCP has nothing to do with the same one of UDP."""
+
+
+def _network(base: Base, address: Address) -> NetworkType:
+    if base.protocol == "tcp":
+        return NetworkType.TCP6 if ":" in address[0] else NetworkType.TCP4
     return NetworkType.UDP6 if ":" in address[0] else NetworkType.UDP4

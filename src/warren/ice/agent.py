@@ -116,6 +116,16 @@ class Agent:
         if self._attempt is not None:
             self._attempt.base_removed(base, now)
 
+    def stream_opened(self, base: Base, now: float) -> None:
+        """A connection that we wanted stands; another agent's is ignored."""
+        if self._attempt is not None:
+            self._attempt.stream_opened(base, now)
+
+    def stream_closed(self, base: Base, reason: str, now: float) -> None:
+        """A connection could not be opened or has ended; another agent's is ignored."""
+        if self._attempt is not None:
+            self._attempt.stream_closed(base, reason, now)
+
     # The peer's description
 
     def set_remote(self, remote: Credentials, now: float) -> None:

@@ -1,11 +1,14 @@
 """Attempt: all that is tried with one set of the peer's credentials; other ones replace it as a whole."""
 
+from dataclasses import replace
+
 from warren.ice import stun
-from warren.ice.addresses import RemoteAddresses, compatible
+from warren.ice.addresses import RemoteAddresses, compatible, stands_on
 from warren.ice.candidate import LocalCandidate
 from warren.ice.checklist import Checklist, Pair, PairState
 from warren.ice.checks import Check, Checks
 from warren.ice.choice import Choice
+from warren.ice.held import HeldStreams
 from warren.ice.nomination import best_valid
 from warren.ice.nudge import Nudge
 from warren.ice.outputs import (
@@ -21,7 +24,7 @@ from warren.ice.prober import Prober
 from warren.ice.report import PairReport, SelectedPair, describe, why_failed
 from warren.ice.side import Side
 from warren.ice.transaction import Transaction
-from warren.ice.transport import Address, Base, Route
+from warren.ice.transport import Address, Base, CloseStream, Route
 from warren.messages import Candidate, Credentials
 from warren.sansio import earliest
 
@@ -34,6 +37,8 @@ class Attempt:
     __slots__ = (
         "_checks",
         "_choice",
+        "_connecting",
+        "_held",
         "_nudge",
         "_pairs",
         "_prober",
@@ -63,6 +68,8 @@ class Attempt:
         self._prober = Prober(side, self._pairs, self._checks)
         self._choice = Choice(side, self._pairs, self._checks, self._prober)
         self._nudge = Nudge()
+        self._held = HeldStreams()
+        self._connecting = False
         self._remote_ended = False
         self._settled = False
 
@@ -94,8 +101,7 @@ class Attempt:
         """A base of ours is new, or has a better candidate than before."""
         if not self.over:
             for remote in self._remotes:
-                if compatible(local.base, remote):
-                    self._form(local, remote, now)
+                self._match(local, remote, now)
             self._prober.start(now)
 
     def local_ended(self, now: float) -> None:
@@ -106,22 +112,45 @@ class Attempt:
         """A base of ours is gone: its pairs fail."""
         if self.over:
             return
-        self._checks.forget_base(base)
-        selected = self._pairs.selected
-        if selected is not None and selected.base is base:
-            self._pairs.selected = None
-        for pair in self._pairs:
-            if pair.base is base:
-                pair.fresh = False
-                pair.error = "the local address is gone"
-                self._pairs.move(pair, PairState.FAILED)
-                self._choice.failed(pair, now)
-        if selected is not None and self._pairs.selected is None:
+        self._held.drop(base)
+        gone = [pair for pair in self._pairs if stands_on(pair.base, base)]
+        if self._lose(gone, "the local address is gone", now):
             self._choice.abandon("the local address of the path is gone", now)
         else:
             self._choice.reconsider(now, "the peer chose it")
         self._prober.start(now)
         self._conclude(now)
+
+    def stream_opened(self, base: Base, now: float) -> None:
+        """A connection that a pair waits for stands."""
+        for pair in self._pairs:
+            if pair.base is base:
+                self._prober.connected(pair, now)
+
+    def stream_closed(self, base: Base, reason: str, now: float) -> None:
+        """A connection could not be opened, or has ended: for its pair that is the end."""
+        gone = [pair for pair in self._pairs if pair.base is base]
+        if gone and not self.over:
+            for pair in gone:
+                pair.opening = pair.connected = False
+            if self._lose(gone, reason, now):
+                self._choice.replace(f"the connection of the path has ended: {reason}", now)
+            self._prober.start(now)
+            self._conclude(now)
+
+    def _lose(self, gone: list[Pair], error: str, now: float) -> bool:
+        """These pairs cannot be used any more; says whether the selected one is among them."""
+        lost = self._pairs.selected in gone
+        if lost:
+            self._pairs.selected = None
+        for pair in gone:
+            self._checks.forget_base(pair.base)
+            self._hang_up(pair)
+            pair.fresh = False
+            pair.error = error
+            self._pairs.move(pair, PairState.FAILED)
+            self._choice.failed(pair, now)
+        return lost
 
     def remote_added(self, candidate: Candidate, now: float) -> None:
         """The peer has told of a candidate."""
@@ -132,16 +161,24 @@ class Attempt:
             self._side.drops[reason] += 1
         if added is None or self.over:
             return
-        self._pairs.replace_remote(added.transport, added)
+        self._pairs.replace_remote(added)
         for local in self._side.addresses:
-            if compatible(local.base, added):
-                self._form(local, added, now)
+            self._match(local, added, now)
         self._prober.start(now)
 
     def remote_ended(self, now: float) -> None:
         """The peer has told all its candidates."""
         self._remote_ended = True
         self._conclude(now)
+
+    def _match(self, local: LocalCandidate, remote: Candidate, now: float) -> None:
+        """Form a pair of candidates that can reach each other; what is to be connected is held back."""
+        if not compatible(local.base, remote):
+            return
+        if local.base.protocol == "udp":
+            self._form(local, remote, now)
+        elif not self._held.hold(local, remote, now):
+            self._side.drops["connections-full"] += 1
 
     def _form(self, local: LocalCandidate, remote: Candidate, now: float) -> Pair | None:
         pair = self._pairs.form(local, remote, remote.transport)
@@ -184,11 +221,12 @@ class Attempt:
         if local is None:
             self._side.drops["check-on-unknown-base"] += 1
             return None
-        remote = self._remotes.get(source) or self._remotes.learn(source, priority)
+        remote = self._remotes.get(base, source) or self._remotes.learn(base, source, priority)
         if remote is None:
             self._side.drops["prflx-full"] += 1
             return None
-        return self._form(local, remote, now)
+        # A connection that was accepted has a base of its own.
+        return self._form(replace(local, base=base), remote, now)
 
     def _prove(self, pair: Pair) -> None:
         if not pair.proved:
@@ -284,12 +322,20 @@ class Attempt:
         pair.error = error
         # One that has worked is for consent to judge.
         if pair.state is not PairState.SUCCEEDED:
+            self._hang_up(pair)
             self._pairs.move(pair, PairState.FAILED)
             self._choice.failed(pair, now)
             self._conclude(now)
 
+    def _hang_up(self, pair: Pair) -> None:
+        if pair.is_stream and (pair.opening or pair.connected):
+            pair.opening = pair.connected = False
+            self._side.outputs.append(CloseStream(pair.base))
+
     def _conclude(self, now: float) -> None:
         """See whether something has come to its end, good or bad."""
+        if self._connecting:
+            self._disconnect(now)
         if self._choice.lost is not None:
             self._end(ConsentLost(self._choice.lost))
         if not (self._side.ended and self._remote_ended) or self._settled or self.over:
@@ -299,6 +345,8 @@ class Attempt:
             if not any(pair.unanswered and pair.priority > selected.priority for pair in self._pairs):
                 self._settled = True
                 self._side.outputs.append(Settled())
+        elif self._held:
+            return
         elif len(self._pairs) and all(pair.state is PairState.FAILED for pair in self._pairs):
             self._give_up("every pair failed", now)
 
@@ -317,6 +365,33 @@ class Attempt:
         self._pairs.selected = None
         self._choice.route = None
         self._checks.forget_all()
+        for pair in self._pairs:
+            self._hang_up(pair)
+
+    # Connections
+
+    @property
+    def _connects_at(self) -> float | None:
+        """When connections are tried: never while there is a direct path."""
+        selected = self._pairs.selected
+        direct = selected is not None and not selected.relayed
+        return self._held.at if self._held and not direct else None
+
+    def _connect(self, now: float) -> None:
+        self._connecting = True
+        for local, remote in self._held.take():
+            self._form(local, remote, now)
+        self._prober.start(now)
+
+    def _disconnect(self, now: float) -> None:
+        """Give up connections that were begun and do not work yet, once a better path was there first."""
+        selected = self._pairs.selected
+        if selected is None or selected.relayed:
+            return
+        self._connecting = False
+        for pair in self._pairs:
+            if pair.opening and pair.unanswered and not pair.heard and pair.priority < selected.priority:
+                self._fail(pair, "a better path was there first", now)
 
     # Time
 
@@ -325,7 +400,9 @@ class Attempt:
         """When `tick` wants to be called."""
         if self.over:
             return None
-        first = earliest(self._choice.deadline, self._pairs.deadline, self._prober.paced_at)
+        first = earliest(
+            self._choice.deadline, self._pairs.deadline, self._prober.paced_at, self._connects_at
+        )
         if self._choice.begun:
             return first
         return earliest(first, self._side.patience_at, self._nudge.deadline if self._nudging else None)
@@ -343,6 +420,9 @@ class Attempt:
         if not self._choice.begun and patience_at is not None and patience_at <= now:
             self._give_up("no pair was agreed upon", now)
             return
+        connects_at = self._connects_at
+        if connects_at is not None and connects_at <= now:
+            self._connect(now)
         if self._prober.paced_at is not None and self._prober.paced_at <= now:
             self._prober.start(now)
         while (pair := self._pairs.pop_due(now)) is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from warren.ice.transport import Base
-from warren.messages import Candidate, CandidateType
+from warren.messages import Candidate, CandidateType, TCPType
 
 __all__ = [
     "TYPE_PREFERENCE",
@@ -18,6 +18,7 @@ __all__ = [
     "peer_reflexive_priority",
     "priority",
     "refuse",
+    "stream_preference",
 ]
 
 # RFC 8445, 5.1.2.2.
@@ -27,6 +28,13 @@ TYPE_PREFERENCE: Final = {
     CandidateType.SERVER_REFLEXIVE: 100,
     CandidateType.RELAY: 0,
 }
+
+# RFC 6544, 4.2: streams rank below datagrams. So far that every direct pair over UDP comes first, and as far
+# as other agents do it; a relay still comes after them.
+STREAM_PENALTY: Final = 27
+
+# RFC 6544, 4.2, for host candidates.
+DIRECTION_PREFERENCE: Final = {TCPType.ACTIVE: 6, TCPType.PASSIVE: 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +47,9 @@ class LocalCandidate:
     """Whether the peer is not told of it."""
 
 
-def priority(type: CandidateType, local_preference: int, component: int = 1) -> int:
+def priority(type: CandidateType, local_preference: int, component: int = 1, *, stream: bool = False) -> int:
     """Compute a candidate's priority, 31 bits (RFC 8445, 5.1.2.1); local_preference is 0 … 65535."""
-    return TYPE_PREFERENCE[type] << 24 | local_preference << 8 | 256 - component
+    return _type_preference(type, stream=stream) << 24 | local_preference << 8 | 256 - component
 
 
 def local_preference(index: int, *, is_ipv6: bool) -> int:
@@ -52,9 +60,19 @@ def local_preference(index: int, *, is_ipv6: bool) -> int:
     return max(0, 65535 - 2 * index - (0 if is_ipv6 else 1))
 
 
-def peer_reflexive_priority(candidate_priority: int) -> int:
+def stream_preference(index: int, tcp_type: TCPType, *, is_ipv6: bool) -> int:
+    """Rank as `local_preference` does, the direction before the address (RFC 6544, 4.2)."""
+    return DIRECTION_PREFERENCE[tcp_type] << 13 | max(0, 8191 - 2 * index - (0 if is_ipv6 else 1))
+
+
+def peer_reflexive_priority(candidate_priority: int, *, stream: bool = False) -> int:
     """Say what PRIORITY a check from a local candidate carries: a peer-reflexive one (RFC 8445, 7.1.1)."""
-    return TYPE_PREFERENCE[CandidateType.PEER_REFLEXIVE] << 24 | candidate_priority & 0xFFFFFF
+    preference = _type_preference(CandidateType.PEER_REFLEXIVE, stream=stream)
+    return preference << 24 | candidate_priority & 0xFFFFFF
+
+
+def _type_preference(type: CandidateType, *, stream: bool) -> int:
+    return max(0, TYPE_PREFERENCE[type] - (STREAM_PENALTY if stream else 0))
 
 
 def pair_priority(controlling: int, controlled: int) -> int:
@@ -73,8 +91,8 @@ def refuse(candidate: Candidate, *, loopback: bool, excluded: Container[str] = (
 
     A candidate is a request to send packets somewhere: what can only be a mistake or harm is left alone.
     """
-    if candidate.network.is_tcp:
-        return "candidate-tcp"
+    if candidate.network.is_tcp and candidate.tcp_type not in DIRECTION_PREFERENCE:
+        return "candidate-tcp-type"
     if candidate.component != 1:
         return "candidate-component"
     if candidate.address in excluded:

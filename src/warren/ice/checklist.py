@@ -31,6 +31,7 @@ class Pair:
         "answered",
         "base",
         "check_priority",
+        "connected",
         "destination",
         "due",
         "error",
@@ -39,6 +40,7 @@ class Pair:
         "lapses",
         "local",
         "nomination",
+        "opening",
         "order",
         "priority",
         "proved",
@@ -60,7 +62,11 @@ class Pair:
         self.local = local.candidate
         self.remote = remote
         self.priority = priority
-        self.check_priority = peer_reflexive_priority(local.candidate.priority)
+        self.check_priority = _check_priority(local)
+        self.connected = not (self.is_stream and self.is_ours)
+        """Whether packets can be sent over it; a connection that we are to open is to be opened first."""
+        self.opening = False
+        """Whether that is being done."""
         self.order = order
         """Which pair of this checklist it is; decides between equal priorities."""
         self.state = PairState.WAITING
@@ -89,6 +95,16 @@ class Pair:
         """Which of our addresses the peer saw (RFC 8445, 7.2.5.3.2)."""
 
     @property
+    def is_stream(self) -> bool:
+        """Whether it is a TCP connection."""
+        return self.base.protocol == "tcp"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is for us to open it, if it is a connection."""
+        return not self.base.port
+
+    @property
     def worked(self) -> bool:
         """Whether a check over it was ever answered."""
         return self.answered > 0
@@ -97,6 +113,11 @@ class Pair:
     def relayed(self) -> bool:
         """Whether packets over it go by way of a TURN server, as far as is known."""
         return self.base.relayed or self.remote.type is CandidateType.RELAY
+
+    @property
+    def tier(self) -> int:
+        """What kind of way it is, the best first: 0 directly, 1 over a connection, 2 by way of a relay."""
+        return 2 if self.relayed else 1 if self.is_stream else 0
 
     @property
     def unanswered(self) -> bool:
@@ -156,7 +177,7 @@ class Checklist:
         if pair is not None:
             if local.candidate.priority > pair.local.priority:
                 pair.local = local.candidate
-                pair.check_priority = peer_reflexive_priority(local.candidate.priority)
+                pair.check_priority = _check_priority(local)
                 self._reprioritise(pair)
             return pair
         if len(self._pairs) >= MAX_PAIRS and not self._make_room(priority):
@@ -168,10 +189,10 @@ class Checklist:
         self._dense = None
         return pair
 
-    def replace_remote(self, destination: Address, remote: Candidate) -> None:
+    def replace_remote(self, remote: Candidate) -> None:
         """Take over what signaling says of a candidate that a check had revealed (RFC 8445, 7.3.1.3)."""
         for pair in self._pairs.values():
-            if pair.destination == destination:
+            if pair.destination == remote.transport and pair.base.protocol == remote.network.protocol:
                 pair.remote = remote
                 self._reprioritise(pair)
 
@@ -216,9 +237,8 @@ class Checklist:
         return pair in self._best()
 
     def is_wanted(self, pair: Pair) -> bool:
-        """Whether its schedule goes on: nothing is selected, or it would be the end of a relayed path."""
-        selected = self.selected
-        return selected is None or (selected.relayed and not pair.relayed)
+        """Whether its schedule goes on: nothing is selected, or only a worse kind of way."""
+        return self.selected is None or pair.tier < self.selected.tier
 
     def sharing(self, pair: Pair) -> int:
         """How many densely checked pairs lead to its address, itself included."""
@@ -262,7 +282,7 @@ class Checklist:
 
     def _make_room(self, priority: int) -> bool:
         # What has worked or carries the peer's checks is worth more than any priority.
-        idle = [pair for pair in self._pairs.values() if not (pair.worked or pair.heard)]
+        idle = [pair for pair in self._pairs.values() if not (pair.worked or pair.heard or pair.opening)]
         worst = max(idle, key=_key, default=None)
         if worst is None or worst.priority >= priority:
             return False
@@ -274,7 +294,8 @@ class Checklist:
             seen: dict[tuple[int, bool], int] = {}
             turns: list[tuple[bool, int, int, int, Pair]] = []
             for pair in self.ranked():
-                if pair.unanswered:
+                # A stream repeats by itself what is lost.
+                if pair.unanswered and not pair.is_stream:
                     kind = (pair.remote.type, pair.base.is_ipv6)
                     turn = seen[kind] = seen.get(kind, 0) + 1
                     turns.append((not pair.heard, turn, *pair.key, pair))
@@ -284,3 +305,7 @@ class Checklist:
 
 def _key(pair: Pair) -> tuple[int, int]:
     return pair.key
+
+
+def _check_priority(local: LocalCandidate) -> int:
+    return peer_reflexive_priority(local.candidate.priority, stream=local.base.protocol == "tcp")

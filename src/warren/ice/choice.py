@@ -197,6 +197,16 @@ class Choice:
         else:
             self.lost = f"{reason}, and there is no other"
 
+    def replace(self, reason: str, now: float) -> None:
+        """The connection of the selected pair has ended: use another way that once worked, and doubt it."""
+        other = next((pair for pair in self._pairs.ranked() if pair.state is PairState.SUCCEEDED), None)
+        if other is None:
+            self.route = None
+            self.lost = f"{reason}, and there is no other"
+        else:
+            self._select(other, now, reason)
+            self.doubt(reason, now)
+
     def _probe(self, now: float) -> None:
         for pair in self._pairs.ranked():
             if pair.state is PairState.SUCCEEDED:
@@ -205,7 +215,8 @@ class Choice:
     def _climb(self, selected: Pair, now: float) -> None:
         """Ask the pairs that were better until they fell silent: a fault that passes must cost nothing.
 
-        While the path is relayed, also direct ones that never worked: NATs and firewalls change.
+        While the path is relayed or a connection, also those that never worked and would be direct: NATs and
+        firewalls change.
         """
         if now < self._climb_at:
             return
@@ -213,10 +224,9 @@ class Choice:
         for pair in self._pairs:
             if pair.state is PairState.SUCCEEDED and not pair.fresh and pair.priority > selected.priority:
                 self._prober.check(pair, now)
-        if selected.relayed:
-            failed = (pair for pair in self._pairs.ranked() if pair.state is PairState.FAILED)
-            for pair in [pair for pair in failed if not pair.relayed][:MAX_CLIMBERS]:
-                self._prober.retry(pair, now)
+        failed = (pair for pair in self._pairs.ranked() if pair.state is PairState.FAILED)
+        for pair in [pair for pair in failed if self._pairs.is_wanted(pair)][:MAX_CLIMBERS]:
+            self._prober.retry(pair, now)
 
     # Time
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from warren.ice.candidate import LocalCandidate, foundation, local_preference, priority
+from warren.ice.candidate import LocalCandidate, foundation, local_preference, priority, stream_preference
 from warren.ice.inquiry import Inquiry
 from warren.ice.nat_report import Mapping, ServerReport, mapping_of, summary_of
 from warren.ice.streams import Streams
@@ -16,7 +16,7 @@ from warren.ice.stun import Stun
 from warren.ice.transaction import Transaction, Transactions
 from warren.ice.transport import Address, Base, Transmit
 from warren.ice.turn.relays import RelayOutput, Relays
-from warren.messages import Candidate, CandidateType, NetworkType
+from warren.messages import Candidate, CandidateType, NetworkType, TCPType
 from warren.sansio import Dice
 
 __all__ = ["CandidatesChanged", "GatherOutput", "Gatherer", "MappingChanged", "ServerReport"]
@@ -24,6 +24,9 @@ __all__ = ["CandidatesChanged", "GatherOutput", "Gatherer", "MappingChanged", "S
 
 REFRESH_GAP: Final = 1.0
 """Thousands of sessions may doubt their paths at the same moment."""
+
+DISCARD_PORT: Final = 9
+"""What stands for the port of an active candidate, which has none (RFC 6544, 4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +65,18 @@ class Gatherer:
     # Who asks, and who is asked
 
     def add_base(self, base: Base, now: float) -> None:
-        """A local transport is there: it is a host candidate, and it asks every server."""
-        ranks = [host.rank for host in self._hosts.values() if host.base.is_ipv6 == base.is_ipv6]
+        """A local transport is there: it is a host candidate, and it asks every server.
+
+        For TCP a base with port 0 stands for connections that we open, one with a port is listened at.
+        """
+        ranks = [host.rank for host in self._hosts.values() if _kind(host.base) == _kind(base)]
         # The lowest that is free, so that the candidates that are known already keep their priorities.
         rank = next(rank for rank in range(len(ranks) + 1) if rank not in ranks)
         host = self._hosts[base] = _Host(base, rank)
         for server in self._servers.values():
             self._ask(host, server, now)
-        self.relays.add_base(base, now)
+        if base.protocol == "udp":
+            self.relays.add_base(base, now)
         self._settle()
 
     def remove_base(self, base: Base, now: float) -> None:
@@ -119,7 +126,7 @@ class Gatherer:
 
     @property
     def candidates(self) -> tuple[LocalCandidate, ...]:
-        """Host candidates by base, then server-reflexive, then relayed ones; none twice."""
+        """Host candidates by base, then server-reflexive, then relayed ones, TCP last; none twice."""
         return self._candidates
 
     @property
@@ -191,6 +198,8 @@ class Gatherer:
             yield from host.inquiries.values()
 
     def _ask(self, host: "_Host", server: "_Server", now: float) -> None:
+        if host.base.protocol == "tcp":
+            return
         for address in server.addresses:
             if address not in host.inquiries and (":" in address[0]) == host.base.is_ipv6:
                 inquiry = host.inquiries[address] = Inquiry(
@@ -209,13 +218,14 @@ class Gatherer:
             and all(inquiry.done_once for inquiry in self._inquiries())
             and self.relays.complete
         )
-        hosts = [host.candidate for host in self._hosts.values()]
+        hosts = [host.candidate for host in self._hosts.values() if host.base.protocol == "udp"]
+        streams = [host.candidate for host in self._hosts.values() if host.base.protocol == "tcp"]
         reflexive = [
             candidate
             for base, host in self._hosts.items()
             for candidate in host.reflexive(self.relays.mapped(base))
         ]
-        candidates = (*hosts, *reflexive, *self.relays.candidates)
+        candidates = (*hosts, *reflexive, *self.relays.candidates, *streams)
         if (candidates, complete) != (self._candidates, self._complete):
             self._candidates, self._complete = candidates, complete
             self._outputs.append(CandidatesChanged())
@@ -252,7 +262,10 @@ class _Host:
         self.inquiries: dict[Address, Inquiry] = {}
         self._preference = local_preference(rank, is_ipv6=base.is_ipv6)
         self._reflexive: dict[Address, LocalCandidate] = {}
-        self.candidate = self._make(CandidateType.HOST, (base.address, base.port))
+        if base.protocol == "tcp":
+            self.candidate = _stream_candidate(base, rank)
+        else:
+            self.candidate = self._make(CandidateType.HOST, (base.address, base.port))
 
     def reflexive(self, relays: Iterable[tuple[Address, Address]]) -> list[LocalCandidate]:
         """Its server-reflexive candidates: one for each address, however many servers see it.
@@ -285,3 +298,24 @@ class _Host:
             related=None if type == CandidateType.HOST else (base.address, base.port),
         )
         return LocalCandidate(candidate, base)
+
+
+def _kind(base: Base) -> tuple[str, bool, bool]:
+    """What shares one ranking."""
+    return base.protocol, base.is_ipv6, base.port == 0
+
+
+def _stream_candidate(base: Base, rank: int) -> LocalCandidate:
+    """Make the host candidate for connections from this address, or to it."""
+    tcp_type = TCPType.PASSIVE if base.port else TCPType.ACTIVE
+    preference = stream_preference(rank, tcp_type, is_ipv6=base.is_ipv6)
+    candidate = Candidate(
+        type=CandidateType.HOST,
+        network=NetworkType.TCP6 if base.is_ipv6 else NetworkType.TCP4,
+        address=base.address,
+        port=base.port or DISCARD_PORT,
+        priority=priority(CandidateType.HOST, preference, stream=True),
+        foundation=foundation(CandidateType.HOST, base),
+        tcp_type=tcp_type,
+    )
+    return LocalCandidate(candidate, base)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from warren.ice.transport import Address, Base, Transmit
+from warren.ice.transport import Address, Base, CloseStream, OpenStream, Transmit
 from warren.messages import Candidate
 
 __all__ = [
@@ -86,6 +86,8 @@ class ChecksFailed:
 
 AgentOutput = (
     Transmit
+    | OpenStream
+    | CloseStream
     | PairFormed
     | PairSelected
     | SourceProved

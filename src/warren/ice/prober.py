@@ -6,6 +6,7 @@ from warren.ice.checklist import Checklist, Pair, PairState
 from warren.ice.checks import Checks
 from warren.ice.schedule import gap
 from warren.ice.side import Side
+from warren.ice.transport import OpenStream
 
 __all__ = ["LINGER", "MAX_TRIGGERED", "Prober"]
 
@@ -49,11 +50,27 @@ class Prober:
 
     def check(self, pair: Pair, now: float, nomination: int | None = None) -> None:
         """Check this pair now, whatever the schedule says; a `nomination` nominates it."""
+        if not pair.connected:
+            self._connect(pair)
+            return
         self._checks.send(pair, now, nomination)
         if not pair.fresh:
-            self._side.budget.spend(pair.destination, now)
+            if not pair.is_stream:
+                self._side.budget.spend(pair.destination, now)
             if pair.state is not PairState.SUCCEEDED:
                 self._pairs.move(pair, PairState.IN_PROGRESS)
+
+    def connected(self, pair: Pair, now: float) -> None:
+        """The connection of this pair stands: check it (RFC 6544, 7.1)."""
+        pair.connected = True
+        self.check(pair, now)
+        self._schedule(pair, now)
+
+    def _connect(self, pair: Pair) -> None:
+        if not pair.opening:
+            pair.opening = True
+            self._pairs.move(pair, PairState.IN_PROGRESS)
+            self._side.outputs.append(OpenStream(pair.base, pair.destination))
 
     def repeat(self, pair: Pair, now: float) -> bool:
         """The pair's time has come: check it again, or later; False where enough was tried."""
@@ -71,14 +88,16 @@ class Prober:
 
     def retry(self, pair: Pair, now: float) -> None:
         """Ask a pair that has failed once more, if what a silent address may get allows it."""
+        if self._side.addresses.of(pair.base) is None or not pair.connected:
+            return
         if self._side.budget.earliest(pair.destination, now, selected=True) == now:
             self.check(pair, now)
             self._pairs.schedule(pair, now + LINGER)
 
     def may_trigger(self, pair: Pair, now: float) -> bool:
         """Whether a check of the peer makes us send one over this pair: the first always, then not each."""
-        # The base may have gone while the peer's check waited to be read.
-        if self._side.addresses.of(pair.base) is None:
+        # The base or the connection may have gone while the peer's check waited to be read.
+        if self._side.addresses.of(pair.base) is None or not pair.connected:
             return False
         if pair.triggered >= MAX_TRIGGERED:
             self._side.drops["triggered-too-often"] += 1
@@ -110,6 +129,8 @@ class Prober:
         self.paced_at = self._side.pacer.next_token(now) + self._side.dice.uniform(0.0, self._crowding)
 
     def _schedule(self, pair: Pair, now: float) -> None:
+        if not pair.connected:
+            return  # How that ends is told.
         if not self._pairs.is_wanted(pair):
             self._pairs.schedule(pair, now + LINGER)
             return
@@ -125,5 +146,7 @@ class Prober:
         return gap(pair.step, dense=self._pairs.is_dense(pair)) is None
 
     def _earliest(self, pair: Pair, now: float) -> float | None:
+        if pair.is_stream:
+            return now  # Connections are few, and nobody hears a check who has not accepted one.
         selected = not self._pairs.is_wanted(pair)
         return self._side.budget.earliest(pair.destination, now, selected=selected)

@@ -71,7 +71,8 @@ def _tell(pair: Pair) -> str:
 
 def _end(candidate: Candidate) -> str:
     host = f"[{candidate.address}]" if candidate.network.is_ipv6 else candidate.address
-    return f"{candidate.type.word} {host}:{candidate.port}"
+    transport = " tcp" if candidate.network.is_tcp else ""
+    return f"{candidate.type.word} {host}:{candidate.port}{transport}"
 
 
 def _count(number: int, noun: str) -> str:

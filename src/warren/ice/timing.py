@@ -9,12 +9,16 @@ __all__ = [
     "DENSE",
     "PATIENCE",
     "REFRESH",
+    "STREAM_HOLD",
     "Pacer",
 ]
 
 PATIENCE: Final = 39.5  # RFC 8863, 4: as long as a check of RFC 8445 takes with the default timers.
 DENSE: Final = (0.0, 0.010, 0.025, 0.045, 0.070, 0.100, 0.140, 0.200, 0.280, 0.400, 0.500, 0.800, 1.300)
 """When the best unanswered pairs are checked, each time by a new transaction; then gaps of 1 s, doubling."""
+
+STREAM_HOLD: Final = 0.5
+"""How long connections are held back once one could be tried: where UDP works it has answered by then."""
 
 CONSENT_INTERVAL: Final = (4.0, 6.0)  # RFC 7675, 5.1: 5 s, ±20 %.
 # ours: consent falls due at multiples of this, so that waking up once serves many of thousands of sessions.

@@ -27,7 +27,13 @@ class Config:
     """TURN servers: `turn:user:password@host[:port][?transport=udp|tcp]`, or `turns:` for TLS."""
 
     port: int | tuple[int, int] = 0
-    """UDP port of every local address, or the first and the last of a range; 0 lets the system choose."""
+    """UDP port of every local address, or the first and the last of a range; 0 lets the system choose.
+
+    The same port is taken for TCP where it is free.
+    """
+
+    tcp: bool = True
+    """Offer and open connections too, for networks that let no UDP pass; without it nothing listens."""
 
     candidates: CandidatePolicy = CandidatePolicy.ALL
     """Which of our addresses peers learn: `all`, `no-private` or `relay-only`."""

@@ -18,6 +18,8 @@ __all__ = ["PlainPeer"]
 NO_CREDENTIALS: Final = 3.0
 """How long after the first sign of a peer we wait for its credentials."""
 MAX_STALE: Final = 1024
+NO_STREAMS: Final = 2.0
+"""How long UDP is given before the peer hears of TCP: it would nominate that at once."""
 MISS: Final = 1.0
 """A check of consent misses after this, or three round trips."""
 MISSES: Final = 2
@@ -44,6 +46,7 @@ class PlainPeer:
         self._held: Credentials | None = None
         self._apply_at: float | None = None
         self._restart_at: float | None = None
+        self._streams_at: float | None = None
 
     # Messages
 
@@ -105,6 +108,7 @@ class PlainPeer:
         generation.heard = _heard(credentials)
         self._used, self._held = generation, None
         self._apply_at = self._restart_at = None
+        self._streams_at = now + NO_STREAMS
         self._succession.bound("the peer told its credentials", now)
         self._take_waiting(generation, now)
         self._answer(generation, credentials, now)
@@ -182,20 +186,24 @@ class PlainPeer:
     def forget(self) -> None:
         """The peer knows field 100: nothing of this matters any more."""
         self._waiting.forget()
-        self._held = self._apply_at = self._restart_at = None
+        self._held = self._apply_at = self._restart_at = self._streams_at = None
 
     @property
     def deadline(self) -> float | None:
         """When something is due."""
         if self._held is not None and self._rules.wanted:
             return 0.0
-        return earliest(self._apply_at, self._restart_at)
+        return earliest(self._apply_at, self._restart_at, self._streams_at)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
         if self._apply_at is not None and self._apply_at <= now:
             self._apply(now)
         self._bind_held(now)
+        if self._streams_at is not None and self._streams_at <= now:
+            self._streams_at = None
+            if self._used is not None and not self._used.agent.valid:
+                self._speech.offer_streams(self._used, now)
         if self._restart_at is not None and self._restart_at <= now:
             self._restart_at = None
             bound = self._roster.bound

@@ -9,7 +9,7 @@ from warren.ice.candidate import LocalCandidate
 from warren.ice.stun import Stun
 from warren.ice.transaction import Transaction
 from warren.ice.transport import Address, Base
-from warren.messages import Candidate, Credentials
+from warren.messages import Candidate, Credentials, TCPType
 from warren.session.state import State
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Generation:
         "heard",
         "known",
         "number",
+        "offers_streams",
         "reason",
         "retire_at",
         "revision",
@@ -95,6 +96,8 @@ class Generation:
         self.ended = False
         """Whether the peer was told that no more will come."""
         self.revision = 1
+        self.offers_streams = False
+        """Whether a peer that does not know field 100 may hear of TCP."""
 
     # Our side
 
@@ -129,9 +132,22 @@ class Generation:
             self.revision += 1
 
     @property
+    def plain_candidates(self) -> tuple[Candidate, ...]:
+        """What a peer is told one by one that does not know field 100.
+
+        Such a peer connects and nominates as soon as it hears of a TCP port, whatever UDP would bring; ports
+        that nobody can connect to it leaves alone.
+        """
+        return tuple(
+            candidate
+            for candidate in self.candidates
+            if not candidate.network.is_tcp or (self.offers_streams and candidate.tcp_type is TCPType.PASSIVE)
+        )
+
+    @property
     def likeliest(self) -> Candidate | None:
         """The candidate that a peer which takes only one should get."""
-        return max(self.candidates, key=lambda candidate: candidate.priority, default=None)
+        return max(self.plain_candidates, key=lambda candidate: candidate.priority, default=None)
 
     # The peer's side
 

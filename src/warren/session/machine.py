@@ -20,7 +20,7 @@ from warren.ice.outputs import (
 from warren.ice.stun import Stun
 from warren.ice.timing import Pacer
 from warren.ice.transaction import Transactions
-from warren.ice.transport import Address, Base, Route, Transmit
+from warren.ice.transport import Address, Base, CloseStream, OpenStream, Route, Transmit
 from warren.keys import PublicKey
 from warren.messages import Credentials, Message, SessionDescription
 from warren.sansio import Dice, earliest
@@ -192,6 +192,18 @@ class SessionMachine:
             generation.agent.remove_base(base, now)
         self._settle(now)
 
+    def stream_opened(self, base: Base, now: float) -> None:
+        """A connection that one of the agents wanted stands."""
+        for generation in self._roster.living:
+            generation.agent.stream_opened(base, now)
+        self._settle(now)
+
+    def stream_closed(self, base: Base, reason: str, now: float) -> None:
+        """A connection of one of the agents could not be opened or has ended."""
+        for generation in self._roster.living:
+            generation.agent.stream_closed(base, reason, now)
+        self._settle(now)
+
     # Signaling
 
     def message_received(self, message: Message, now: float) -> None:
@@ -333,7 +345,7 @@ class SessionMachine:
         while outputs := generation.agent.outputs():
             for output in outputs:
                 match output:
-                    case Transmit() | PeerExpected():
+                    case Transmit() | OpenStream() | CloseStream() | PeerExpected():
                         self._chronicle.put(output)
                         continue
                     case SourceProved(base, source):

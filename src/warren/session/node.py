@@ -21,8 +21,9 @@ from warren.ice.turn.channel import is_channel_data
 from warren.ice.turn.relays import RelayClosed, RelayOpened
 from warren.keys import PublicKey
 from warren.messages import Message
-from warren.sansio import Dice
+from warren.sansio import Dice, earliest
 from warren.session.config import Config
+from warren.session.framed import FramedStreams
 from warren.session.machine import SessionMachine
 from warren.session.outputs import (
     PathChanged,
@@ -99,6 +100,9 @@ class NodeMachine:
         self._outputs: list[NodeOutput] = []
         self._transactions = Transactions(dice)
         self._streams = Streams()
+        self._framed = FramedStreams(
+            streams=self._streams, drops=self.drops, put=lambda output: self._outputs.append(output)
+        )
         self._pacer = Pacer()
         self._gatherer = Gatherer(transactions=self._transactions, streams=self._streams, dice=dice)
         self._relays = self._gatherer.relays
@@ -263,6 +267,10 @@ class NodeMachine:
         owner.response_received(transaction, packet, source, base, now)
         self._drain_owner(owner, now)
 
+    def stream_accepted(self, listener: Base, source: Address, now: float) -> Base | None:
+        """Somebody has connected where we listen; returns the stream's base, or None to refuse it."""
+        return self._framed.accepted(listener, source, now)
+
     def stream_opened(self, base: Base, local: Address, now: float) -> None:
         """A stream that was to be opened is connected; `local` is our end of it."""
         if (owner := self._streams.owner(base)) is not None:
@@ -386,11 +394,8 @@ class NodeMachine:
     @property
     def deadline(self) -> float | None:
         """When `tick` wants to be called; may be early, never late."""
-        gathering = self._gatherer.deadline
-        if not self._timers:
-            return gathering
-        first = self._timers[0][0]
-        return first if gathering is None else min(first, gathering)
+        first = self._timers[0][0] if self._timers else None
+        return earliest(first, self._gatherer.deadline, self._framed.deadline)
 
     def tick(self, now: float) -> None:
         """Run the timers that are due."""
@@ -398,6 +403,7 @@ class NodeMachine:
         if due is not None and due <= now:
             self._gatherer.tick(now)
             self._drain_gatherer(now)
+        self._framed.tick(now)
         # All that are due are taken out before any runs: one that is due again at once cannot keep us here.
         ready: list[SessionMachine] = []
         while self._timers and self._timers[0][0] <= now:
@@ -467,8 +473,14 @@ class NodeMachine:
             case Transmit(base, destination, data):
                 if base.relayed:
                     self._relay(base, destination, data, now)
+                elif base.protocol == "tcp":
+                    self._framed.transmit(output)
                 else:
                     self._outputs.append(output)
+            case OpenStream():
+                self._framed.open(session, output)
+            case CloseStream(base):
+                self._framed.close(base)
             case PeerExpected(base, source):
                 if (allocation := self._relays.of(base)) is not None:
                     allocation.expect(source, now)
@@ -482,9 +494,11 @@ class NodeMachine:
                 self._outputs.append(SessionEvent(session, output))
             case SourceLearned(base, source):
                 self._by_source[base, source] = session
+                self._framed.claim(base, session)
             case SourceForgotten(base, source):
                 if self._by_source.get((base, source)) is session:
                     del self._by_source[base, source]
+                    self._framed.close(base)
             case UfragAdded(ufrag):
                 self._by_ufrag[ufrag] = session
             case UfragRemoved(ufrag):

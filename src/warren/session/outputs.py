@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from warren.ice.outputs import PeerExpected
-from warren.ice.transport import Address, Base, Transmit
+from warren.ice.transport import Address, Base, CloseStream, OpenStream, Transmit
 from warren.messages import Candidate, CandidateType, Message
 from warren.session.state import State
 
@@ -108,6 +108,8 @@ class PathChanged:
 SessionOutput = (
     Transmit
     | PeerExpected
+    | OpenStream
+    | CloseStream
     | Publish
     | UfragAdded
     | UfragRemoved

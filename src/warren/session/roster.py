@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from warren.ice.transport import Address, Base, Route
+from warren.ice.transport import Address, Base, CloseStream, Route
 from warren.messages import Candidate
 from warren.session.chronicle import Chronicle
 from warren.session.generation import LIVE, Generation
@@ -149,6 +149,9 @@ class Roster:
     def release(self, generation: Generation, now: float) -> None:
         """Close the agent and forget all that leads to the generation, but not its state."""
         generation.agent.close(now)
+        for output in generation.agent.outputs():
+            if isinstance(output, CloseStream):
+                self._chronicle.put(output)  # Nothing else of a closed agent matters.
         ufrag = generation.credentials.ufrag
         if self._by_ufrag.get(ufrag) is generation:
             del self._by_ufrag[ufrag]

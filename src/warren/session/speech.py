@@ -82,7 +82,7 @@ class Speech:
         """The peer is to hear of more candidates, or that there are no more: at once, if not of an offer."""
         bound = generation is self._roster.bound
         if self.dialect is Dialect.PLAIN:
-            self._trickle.add(generation.candidates, not_before=now, again=False)
+            self._trickle.add(generation.plain_candidates, not_before=now, again=False)
             self._send_trickle(now)
             return
         if bound:
@@ -119,7 +119,13 @@ class Speech:
 
     def tell_candidates(self, generation: Generation, now: float) -> None:
         """A plain peer has our credentials: tell it all candidates, since what came before them it forgot."""
-        self._trickle.add(generation.candidates, not_before=now, again=True)
+        self._trickle.add(generation.plain_candidates, not_before=now, again=True)
+        self._send_trickle(now)
+
+    def offer_streams(self, generation: Generation, now: float) -> None:
+        """A plain peer may hear of TCP from now on."""
+        generation.offers_streams = True
+        self._trickle.add(generation.plain_candidates, not_before=now, again=False)
         self._send_trickle(now)
 
     def _give(self, f: int, now: float) -> None:
@@ -156,7 +162,9 @@ class Speech:
         plain = self.dialect is Dialect.PLAIN
         not_before = now if plain else now + HOLD
         self._trickle.add(
-            (one for one in generation.candidates if one is not likeliest), not_before=not_before, again=plain
+            (one for one in generation.plain_candidates if one is not likeliest),
+            not_before=not_before,
+            again=plain,
         )
         self._send_trickle(now)
 

@@ -1,0 +1,50 @@
+"""Connections that may be worth a try: held back while UDP may do without them."""
+
+from dataclasses import replace
+from typing import Final
+
+from warren.ice.candidate import LocalCandidate
+from warren.ice.timing import STREAM_HOLD
+from warren.ice.transport import Address, Base
+from warren.messages import Candidate
+
+__all__ = ["MAX_CONNECTIONS", "HeldStreams"]
+
+MAX_CONNECTIONS: Final = 16  # ours: a peer's candidates may point at anybody.
+
+
+class HeldStreams:
+    """What could be connected with one description of the peer, each once and 16 in all."""
+
+    __slots__ = ("_begun", "_held", "at")
+
+    def __init__(self) -> None:
+        self.at: float | None = None
+        """From when on they may be tried."""
+        self._held: dict[tuple[Base, Address], tuple[LocalCandidate, Candidate]] = {}
+        self._begun = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._held)
+
+    def hold(self, local: LocalCandidate, remote: Candidate, now: float) -> bool:
+        """Enter what could be connected; False where it is one too many."""
+        if self._begun >= MAX_CONNECTIONS:
+            return False
+        if self.at is None:
+            self.at = now + STREAM_HOLD
+        self._begun += 1
+        self._held[local.base, remote.transport] = local, remote
+        return True
+
+    def drop(self, base: Base) -> None:
+        """The local address is gone."""
+        self._held = {key: held for key, held in self._held.items() if key[0] is not base}
+
+    def take(self) -> list[tuple[LocalCandidate, Candidate]]:
+        """Hand over all that is held, each with a base for a connection of its own."""
+        held, self._held = self._held, {}
+        return [
+            (replace(local, base=Base(local.base.address, 0, "tcp", local.base.interface)), remote)
+            for local, remote in held.values()
+        ]

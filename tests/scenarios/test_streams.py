@@ -1,0 +1,231 @@
+"""Two nodes of which one stands in a network that lets no UDP pass: the session comes by TCP."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+import pytest
+
+import warren
+from warren.messages import CandidateType, TCPType
+from warren.session.state import State
+from warren.signaling.backend import CarrierBackend
+from warren.testing.clock import run
+from warren.testing.host import SimHost
+from warren.testing.link import Link
+from warren.testing.nat import NatKind
+from warren.testing.network import Packet, SimNetwork
+from warren.testing.signaling import SimServer
+
+DELAY: Final = 0.020
+OPEN: Final = Link(delay=DELAY / 2)
+NO_UDP: Final = Link(delay=DELAY / 2, udp=False)
+SMALLER, LARGER = sorted((warren.PrivateKey(bytes([n]) * 32) for n in (1, 2)), key=lambda key: key.public)
+
+
+@dataclass
+class World:
+    """Two nodes with a session, what is between them, and every packet of it."""
+
+    network: SimNetwork
+    hosts: tuple[SimHost, SimHost]
+    nodes: tuple[warren.Node, warren.Node]
+    sessions: tuple[warren.Session, warren.Session]
+    packets: list[Packet]
+
+    async def connected(self) -> None:
+        await asyncio.gather(*(session.wait_connected(30) for session in self.sessions))
+
+    async def exchange(self) -> None:
+        """Let a datagram cross in each direction."""
+        one, other = self.sessions
+        one.send(b"ping")
+        assert await other.recv() == b"ping"
+        other.send(b"pong")
+        assert await one.recv() == b"pong"
+
+
+@asynccontextmanager
+async def world(
+    *links: Link, keys: tuple[warren.PrivateKey, ...] = (SMALLER, LARGER), nat: NatKind | None = None,
+    tcp: bool = True,
+) -> AsyncIterator[World]:  # fmt: skip
+    """The first node is public; the second may be behind a NAT."""
+    dice, loop = Random(5), asyncio.get_running_loop()
+    network, server = SimNetwork(loop, dice), SimServer(loop, dice)
+    packets: list[Packet] = []
+    network.watch = packets.append
+    hosts = network.host("a", "203.0.113.1", link=links[0]), network.host("b", link=links[1])
+    if nat is None:
+        hosts[1].attach("203.0.113.2")
+    else:
+        hosts[1].attach("192.168.0.2", network.router("router", nat, "198.51.100.1").inside)
+    config = warren.Config(tcp=tcp)
+    async with AsyncExitStack() as stack:
+        nodes = []
+        for key, host in zip(keys, hosts, strict=True):
+            carrier = server.client(host.name, Link(delay=0.025))
+            backend = CarrierBackend(carrier, random_bytes=dice.randbytes, dice=dice)
+            stack.push_async_callback(backend.aclose)
+            node = warren.Node(key, backend, config=config, network=host, dice=dice)
+            nodes.append(await stack.enter_async_context(node))
+        one, other = nodes
+        sessions = one.open(other.public), other.open(one.public)
+        yield World(network, hosts, (one, other), sessions, packets)
+    await asyncio.sleep(60)
+    assert [host.streams for host in hosts] == [{}, {}]
+    assert [host.listeners for host in hosts] == [{}, {}]
+
+
+@pytest.mark.parametrize("keys", [(SMALLER, LARGER), (LARGER, SMALLER)])
+@pytest.mark.parametrize("nat", [None, NatKind.PORT_RESTRICTED, NatKind.SYMMETRIC])
+@pytest.mark.parametrize("links", [(OPEN, NO_UDP), (NO_UDP, OPEN), (NO_UDP, NO_UDP)])
+def test_without_udp_the_session_comes_by_tcp(
+    keys: tuple[warren.PrivateKey, ...], nat: NatKind | None, links: tuple[Link, Link]
+) -> None:
+    async def scene() -> None:
+        async with world(*links, keys=keys, nat=nat) as here:
+            began = here.network.loop.time()
+            await here.connected()
+            # Half a second for UDP, one round trip to connect, one to check; and signaling before.
+            assert here.network.loop.time() - began < 1.0
+            for session in here.sessions:
+                assert session.path is not None
+                assert session.path.local.network.is_tcp
+                assert session.path.remote.network.is_tcp
+            await here.exchange()
+
+    run(scene())
+
+
+def test_where_udp_works_no_connection_is_opened() -> None:
+    async def scene() -> None:
+        async with world(OPEN, OPEN) as here:
+            await here.connected()
+            await asyncio.sleep(10)
+            assert {packet.protocol for packet in here.packets} == {"udp"}
+
+    run(scene())
+
+
+def test_a_session_over_tcp_stays_while_it_is_idle_and_ends_connections_it_does_not_need() -> None:
+    async def scene() -> None:
+        async with world(OPEN, NO_UDP) as here:
+            await here.connected()
+            await asyncio.sleep(120)
+            assert [session.state for session in here.sessions] == [State.COMPLETED, State.COMPLETED]
+            assert len(here.hosts[0].streams) <= 2
+            await here.exchange()
+
+    run(scene())
+
+
+def test_ends_are_told_as_what_they_are() -> None:
+    async def scene() -> None:
+        async with world(NO_UDP, OPEN, nat=NatKind.PORT_RESTRICTED) as here:
+            await here.connected()
+            public, inner = (session.path for session in here.sessions)
+            assert public is not None
+            assert inner is not None
+            assert (public.local.type, public.local.tcp_type) == (CandidateType.HOST, TCPType.PASSIVE)
+            assert (public.remote.type, public.remote.address) == (
+                CandidateType.PEER_REFLEXIVE,
+                "198.51.100.1",
+            )
+            assert (inner.local.type, inner.local.address) == (CandidateType.PEER_REFLEXIVE, "198.51.100.1")
+            assert inner.local.transport == public.remote.transport
+
+    run(scene())
+
+
+def test_a_connection_that_breaks_is_replaced() -> None:
+    async def scene() -> None:
+        async with world(OPEN, NO_UDP) as here:
+            await here.connected()
+            for stream in list(here.hosts[1].streams.values()):
+                stream.close()
+            await here.sessions[0].wait_for(State.DISCONNECTED, State.CHECKING, State.IDLE)
+            await here.connected()
+            await here.exchange()
+
+    run(scene())
+
+
+def test_a_restart_over_tcp_keeps_data_flowing() -> None:
+    async def scene() -> None:
+        async with world(OPEN, NO_UDP) as here:
+            await here.connected()
+            here.sessions[0].restart()
+            for _ in range(100):
+                await here.exchange()
+                await asyncio.sleep(0.05)
+            assert all(session.path is not None for session in here.sessions)
+            changes = [(change.generation, change.new) for change in here.sessions[0].history]
+            assert (2, State.CONNECTED) in changes
+
+    run(scene())
+
+
+def test_udp_that_begins_to_work_takes_over() -> None:
+    async def scene() -> None:
+        async with world(OPEN, NO_UDP) as here:
+            await here.connected()
+            here.hosts[1].link = OPEN
+            await asyncio.sleep(150)
+            for session in here.sessions:
+                assert session.path is not None
+                assert not session.path.local.network.is_tcp
+            await here.exchange()
+
+    run(scene())
+
+
+def test_without_tcp_nothing_listens_and_the_session_fails_with_a_reason() -> None:
+    async def scene() -> None:
+        async with world(OPEN, NO_UDP, tcp=False) as here:
+            assert [host.listeners for host in here.hosts] == [{}, {}]
+            with pytest.raises(warren.NotConnected, match="none was answered"):
+                await here.sessions[0].wait_connected(60)
+            assert {packet.protocol for packet in here.packets} == {"udp"}
+
+    run(scene())
+
+
+def test_with_tcp_the_reason_of_a_failure_tells_of_connections_too() -> None:
+    async def scene() -> None:
+        async with world(OPEN, NO_UDP) as here:
+            here.network.cut(*here.hosts)
+            with pytest.raises(warren.NotConnected, match="tcp: 0 checks, no connection in 10 s"):
+                await here.sessions[0].wait_connected(60)
+
+    run(scene())
+
+
+def test_a_session_that_is_closed_ends_its_connections_while_the_node_lives_on() -> None:
+    async def scene() -> None:
+        async with world(OPEN, NO_UDP) as here:
+            await here.connected()
+            assert here.hosts[1].streams
+            for session in here.sessions:
+                session.close()
+            await asyncio.sleep(5)
+            assert [host.streams for host in here.hosts] == [{}, {}]
+
+    run(scene())
+
+
+def test_a_session_that_is_closed_gives_up_connections_that_are_on_their_way() -> None:
+    async def scene() -> None:
+        async with world(OPEN, NO_UDP) as here:
+            here.network.cut(*here.hosts)
+            await asyncio.sleep(2)
+            assert all(host.streams for host in here.hosts)
+            for session in here.sessions:
+                session.close()
+            await asyncio.sleep(1)
+            assert [host.streams for host in here.hosts] == [{}, {}]
+
+    run(scene())
