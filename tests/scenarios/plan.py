@@ -1,6 +1,6 @@
 """What a seed draws: who there is, behind which NATs, and what goes wrong when."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final, Literal
 
@@ -39,6 +39,8 @@ class PeerPlan:
     cunicu: bool
     delay: float
     """Seconds from it to the middle of the network."""
+    udp: bool = True
+    """Whether its network lets UDP pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,7 @@ class Plan:
         lines = [f"seed {self.seed}: {self.servers} STUN servers, trouble for {self.span:.1f} s"]
         for peer in self.peers:
             marks = [word for word in ("chain", "ipv6", "listens", "cunicu") if getattr(peer, word)]
+            marks += [] if peer.udp else ["no UDP"]
             lines.append(
                 f"  {peer.name}: {peer.nat.value}, lan {peer.lan}, from {peer.start:.2f} s, "
                 f"delay {peer.delay * 1000:.0f} ms {' '.join(marks)}"
@@ -112,12 +115,16 @@ def reachable(plan: Plan, one: PeerPlan, other: PeerPlan) -> bool:
     """Say whether a direct path between two peers is possible with what STUN can tell them."""
     if (one.ipv6 and other.ipv6) or one.lan == other.lan:
         return True
+    if not (one.udp and other.udp):
+        # Somebody must be there to be connected to.
+        return NatKind.PUBLIC in (one.nat, other.nat)
     return direct_path_possible(one.nat, other.nat)
 
 
 def draw(seed: int) -> Plan:
     """Draw a plan; the same seed gives the same."""
-    return _Drawing(seed).plan()
+    drawing = _Drawing(seed)
+    return drawing.without_udp(drawing.plan())
 
 
 class _Drawing:
@@ -156,6 +163,14 @@ class _Drawing:
             troubles=self.troubles(kinds, len(peers), span),
             span=span,
         )
+
+    def without_udp(self, plan: Plan) -> Plan:
+        """Take UDP away from one of the peers, now and then."""
+        index = self.dice.randrange(len(plan.peers))
+        if any(peer.cunicu for peer in plan.peers) or not self.chance(0.1):
+            return plan
+        peers = [replace(peer, udp=place != index) for place, peer in enumerate(plan.peers)]
+        return replace(plan, peers=tuple(peers))
 
     def chance(self, share: float) -> bool:
         return self.dice.random() < share

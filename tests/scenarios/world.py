@@ -98,7 +98,7 @@ class World:
 
     def _peer(self, plan: PeerPlan, servers: tuple[Address, ...]) -> Peer:
         index = "abc".index(plan.name) + 1
-        host = self.network.host(plan.name, link=Link(delay=plan.delay))
+        host = self.network.host(plan.name, link=Link(delay=plan.delay, udp=plan.udp))
         if plan.nat is NatKind.PUBLIC:
             address, realm = f"203.0.113.{100 + index}", self.network.internet
         else:
@@ -179,7 +179,7 @@ class World:
     async def _trouble(self) -> None:
         plan = self.plan
         for peer in self.peers:
-            peer.host.link = replace(plan.link, delay=peer.plan.delay)
+            peer.host.link = replace(plan.link, delay=peer.plan.delay, udp=peer.plan.udp)
             peer.signaling = replace(plan.signaling, delay=plan.signaling_delay / 2)
         if not plan.calm_network:
             self.watch.excuse(*self.peers, until=plan.span)
@@ -304,7 +304,7 @@ class World:
         self.watch.tell("the trouble is over")
         self.server.relent()
         for peer in self.peers:
-            peer.host.link = Link(delay=peer.plan.delay)
+            peer.host.link = Link(delay=peer.plan.delay, udp=peer.plan.udp)
             peer.signaling = Link(delay=self.plan.signaling_delay / 2)
             if peer.carrier is not None:
                 peer.carrier.link = peer.signaling
@@ -376,7 +376,11 @@ class World:
         await asyncio.sleep(DRAINING)
         tasks = [task for task in self.loop.tasks() if task is not asyncio.current_task()]
         timers = self.loop.timers()
-        sockets = [local for peer in self.peers for local in peer.host.sockets]
+        sockets = [
+            local
+            for peer in self.peers
+            for local in (*peer.host.sockets, *peer.host.listeners, *peer.host.streams)
+        ]
         subscriptions = self.server.all_subscriptions()
         for name, left in (
             ("tasks", tasks), ("timers", timers), ("sockets", sockets), ("subscriptions", subscriptions),
