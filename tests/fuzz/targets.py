@@ -11,6 +11,7 @@ from warren.envelope import Envelope, EnvelopeError, Sealer
 from warren.errors import ConfigurationError
 from warren.ice import stun
 from warren.ice.candidate import refuse
+from warren.ice.framing import Deframer, FrameTooLong, frame
 from warren.ice.server_url import StunUrl
 from warren.keys import PrivateKey
 from warren.messages import Message
@@ -84,6 +85,16 @@ def packet(data: bytes) -> None:
             getattr(parsed, name)
         stun.verify(parsed, _KEY)
         repr(parsed)
+
+
+def framing(data: bytes) -> None:
+    """Frames of a stream as any host of the internet may send them; where it is cut makes no difference."""
+    cut = data[0] if data else 0
+    with suppress(FrameTooLong):
+        whole = Deframer(limit=2048).feed(data[1:])
+        assert b"".join(map(frame, whole)) == data[1:][: sum(2 + len(one) for one in whole)]
+        parts = Deframer(limit=2048)
+        assert parts.feed(data[1 : 1 + cut]) + parts.feed(data[1 + cut :]) == whole
 
 
 def subscribe(data: bytes) -> None:
@@ -171,6 +182,7 @@ TARGETS = {
         Target("message", message),
         Target("candidate", candidate),
         Target("packet", packet),
+        Target("framing", framing),
         Target("subscribe", subscribe),
         Target("token", token),
         Target("greeting", greeting),
