@@ -347,3 +347,25 @@ def test_consent_is_asked_over_the_connection() -> None:
 def test_a_nat_without_tcp_changes_nothing_for_udp() -> None:
     here = World(behind(Nat("198.51.100.1"), A), with_streams(B), delay=D).introduce().run(2.0)
     assert protocols(here) == ["udp", "udp"]
+
+
+def test_that_the_path_is_lost_is_told_once() -> None:
+    here = World(with_streams(A), with_streams(B), delay=D, end=False)
+    here.link.drop = udp
+    here.introduce(end=False).run(2.0)
+    for base in open_bases(here, here.a):
+        here.a.agent.stream_closed(base, "reset", 2.0)
+    here.link.drain()
+    here.a.agent.end_local(2.1)
+    here.a.agent.end_remote(2.1)
+    here.link.drain()
+    assert len(here.a.all(ConsentLost)) == 1
+
+
+def test_an_address_that_goes_piece_by_piece_takes_the_path_with_it() -> None:
+    here = world().run(2.0)
+    for base in list(here.a.bases):
+        here.a.agent.remove_base(base, 2.0)
+    here.link.drain()
+    assert here.a.agent.selected is None
+    assert len(here.a.all(ConsentLost)) == 1

@@ -518,7 +518,7 @@ def test_when_the_address_of_the_path_goes_the_other_path_takes_over(controlling
     assert world.a.agent.route is None
     world.run(1.1)
     assert path(world.a) == (A2, B2)
-    assert kinds(world.a)[1:] == [Suspected, Recovered, PairSelected]
+    assert kinds(world.a)[1:] == [PairSelected, Suspected, Recovered]
     world.run(15.0)
     assert path(world.b) == (B2, A2)
 
@@ -601,10 +601,11 @@ def test_a_connection_that_ends_gives_way_to_another_one_which_is_doubted() -> N
     before = len(kinds(world.a))
     world.a.agent.stream_closed(selected.base, "reset", 2.0)
     world.link.close(selected.base)
+    assert world.a.agent.route is None
+    world.run(3.0)
     after = world.a.agent.route
     assert after is not None
     assert after.base is not selected.base
-    world.run(3.0)
     assert kinds(world.a)[before:] == [PairSelected, Suspected, Recovered]
 
 

@@ -336,7 +336,7 @@ class Attempt:
         """See whether something has come to its end, good or bad."""
         if self._connecting:
             self._disconnect(now)
-        if self._choice.lost is not None:
+        if self._choice.lost is not None and not self.over:
             self._end(ConsentLost(self._choice.lost))
         if not (self._side.ended and self._remote_ended) or self._settled or self.over:
             return

@@ -82,6 +82,8 @@ class Choice:
             self._side.outputs.append(Recovered())
         elif pair is self._pairs.selected:
             self._consent.rest(now)
+        if pair is self._pairs.selected and self.route is None:
+            self._direct(pair)
         if not pair.fresh and self._is_steady(pair, now):
             pair.fresh = True
             self.reconsider(now, self._why())
@@ -187,8 +189,10 @@ class Choice:
         self._side.outputs.append(Suspected(reason))
 
     def abandon(self, reason: str, now: float) -> None:
-        """The selected pair is gone for good: another one must answer, or consent is lost."""
+        """The local address of the selected pair is gone: another pair must answer, or consent is lost."""
         self.route = None
+        if self._fall_back(reason, now):
+            return
         for pair in self._pairs:
             if pair.state is PairState.IN_PROGRESS and pair.due is None:
                 self._pairs.schedule(pair, now)
@@ -198,14 +202,19 @@ class Choice:
             self.lost = f"{reason}, and there is no other"
 
     def replace(self, reason: str, now: float) -> None:
-        """The connection of the selected pair has ended: use another way that once worked, and doubt it."""
-        other = next((pair for pair in self._pairs.ranked() if pair.state is PairState.SUCCEEDED), None)
-        if other is None:
-            self.route = None
+        """The connection of the selected pair has ended: another pair that has worked must answer."""
+        self.route = None
+        if not self._fall_back(reason, now):
             self.lost = f"{reason}, and there is no other"
-        else:
+
+    def _fall_back(self, reason: str, now: float) -> bool:
+        """Select a pair that has worked, and doubt it; says whether there is one."""
+        other = next((pair for pair in self._pairs.ranked() if pair.state is PairState.SUCCEEDED), None)
+        if other is not None:
             self._select(other, now, reason)
             self.doubt(reason, now)
+            self.route = None  # RFC 7675, 5.1: nothing is sent before the peer has agreed to it of late.
+        return other is not None
 
     def _probe(self, now: float) -> None:
         for pair in self._pairs.ranked():
