@@ -1,6 +1,7 @@
 """Tests of the streams of a node: its machine opens and closes them, and hears of them."""
 
 import asyncio
+import socket
 from collections.abc import Coroutine, Iterable
 from random import Random
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from tests.testing.ear import simulate
 from tests.testing.test_stream import Listening, Server
 from warren.aio.connections import Connections
-from warren.aio.network import Sender
+from warren.aio.network import Sender, SystemNetwork
 from warren.ice.framing import frame
 from warren.ice.transport import Address, Base, CloseStream, Datagram, OpenStream
 from warren.keys import PrivateKey
@@ -252,3 +253,24 @@ def test_closing_everything_ends_listening() -> None:
         assert (rig.host.listeners, rig.lent) == ({}, {})
 
     simulate(scene)
+
+
+async def test_a_refused_connection_is_told_in_the_words_of_the_system() -> None:
+    owner, base, ended = Owner(), Base("127.0.0.1", 0, "tcp"), asyncio.Event()
+    machine = NodeMachine(ours=PrivateKey(bytes(range(32))).public, dice=Random(1), config=Config())
+    machine.streams.enter(base, owner)
+    connections = Connections(
+        network=SystemNetwork(),
+        machine=machine,
+        lend=lambda base, sender: None,
+        take_back=lambda base: None,
+        settle=ended.set,
+        deliver=lambda session, data: None,
+        spawn=asyncio.get_running_loop().create_task,
+        loop=asyncio.get_running_loop(),
+    )
+    with socket.socket() as refusing:
+        refusing.bind(("127.0.0.1", 0))
+        connections.open(OpenStream(base, refusing.getsockname()))
+        await asyncio.wait_for(ended.wait(), 10)
+    assert owner.heard == ["connection refused"]

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import ssl
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
@@ -197,4 +199,6 @@ class _Ear:
 
 def _words(error: OSError) -> str:
     """What went wrong, without the address, which whoever reads it knows."""
-    return error.strerror or str(error)
+    if error.errno is None or isinstance(error, ssl.SSLError):
+        return error.strerror or str(error)
+    return os.strerror(error.errno).lower()
