@@ -143,6 +143,17 @@ def test_gathering_is_not_complete_any_more_when_the_last_address_is_lost() -> N
     assert not world.gatherer.complete
 
 
+def test_gathering_is_not_complete_while_addresses_come_and_go() -> None:
+    world = lab(HOME, one=False)
+    assert world.gatherer.complete
+    world.gatherer.expect_bases(True)
+    world.gatherer.remove_base(HOME, 0.0)
+    world.gatherer.add_base(CAFE, 0.0)
+    assert not world.gatherer.complete
+    world.gatherer.expect_bases(False)
+    assert world.gatherer.complete
+
+
 def test_first_base_has_the_highest_priority_and_the_families_take_turns() -> None:
     other_ipv6 = Base("2001:db8::3", 4003)
     world = lab(HOME, CAFE, HOME_IPV6, other_ipv6, one=False)

@@ -202,8 +202,10 @@ class Node:
             await asyncio.sleep(SETTLE)
             self._network_event.clear()
             slept, self._slept = self._slept, 0.0
+            self._machine.expect_bases(True, self._loop.time())
             changed = await self._sockets.update()
             await self._follow_streams()
+            self._machine.expect_bases(False, self._loop.time())
             if changed or slept:
                 why = f"the machine slept for {slept:.0f} s" if slept else "the network has changed"
                 logger.info("%s", why)

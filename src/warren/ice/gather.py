@@ -60,6 +60,7 @@ class Gatherer:
         self._outputs: list[GatherOutput] = []
         self._candidates: tuple[LocalCandidate, ...] = ()
         self._complete = False
+        self._expecting = False
         self._deadline: float | None = None
 
     # Who asks, and who is asked
@@ -87,6 +88,11 @@ class Gatherer:
                 inquiry.stop()
             self.relays.remove_base(base)
             self._settle()
+
+    def expect_bases(self, expected: bool) -> None:
+        """Say whether bases are coming and going just now: gathering is not complete before that is over."""
+        self._expecting = expected
+        self._settle()
 
     def expect_server(self, name: str) -> None:
         """A STUN server is being resolved: gathering is not complete before it is added or has failed."""
@@ -214,6 +220,7 @@ class Gatherer:
         complete = (
             # Without any address nothing is final: the network is away and will be back.
             bool(self._hosts)
+            and not self._expecting
             and not any(server.expected for server in self._servers.values())
             and all(inquiry.done_once for inquiry in self._inquiries())
             and self.relays.complete

@@ -158,6 +158,11 @@ class NodeMachine:
             session.remove_base(base, now)
             self._drain(session, now)
 
+    def expect_bases(self, expected: bool, now: float) -> None:
+        """Say whether bases come and go just now: our candidates are not final before that is over."""
+        self._gatherer.expect_bases(expected)
+        self._drain_gatherer(now)
+
     def expect_server(self, name: str, now: float) -> None:
         """A STUN server is being resolved: our candidates are not final before it has been asked."""
         self._gatherer.expect_server(name)
