@@ -687,6 +687,14 @@ def test_when_the_base_of_the_only_path_goes_consent_is_lost_at_once() -> None:
     assert rig.agent.route is None
 
 
+def test_when_the_bases_go_one_after_the_other_consent_is_lost_with_the_last() -> None:
+    rig = Rig(bases=(BASE, OTHER), end=True).describe(4000, end=True)
+    rig.respond(rig.sent()[0][1])
+    rig.agent.remove_base(BASE, 1.0)
+    rig.agent.remove_base(OTHER, 1.0)
+    assert rig.outputs(ConsentLost) == [ConsentLost("the path is gone, and every other pair has failed")]
+
+
 def test_a_base_that_carries_nothing_can_go() -> None:
     rig = connected(bases=(BASE, OTHER))
     rig.agent.remove_base(OTHER, 1.0)

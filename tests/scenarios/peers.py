@@ -58,6 +58,8 @@ class Peer:
         self.key = key
         self.host = host
         self.partners: list[Peer] = []
+        self.turn: tuple[str, ...] = ()
+        """The URLs of TURN servers."""
         self.address = ""
         """Its IPv4 address now."""
         self.moving = asyncio.Lock()
@@ -108,7 +110,8 @@ class Peer:
             await self._stack.enter_async_context(self.cunicu)
             return
         urls = [f"stun:{host}:{port}" for host, port in self._stun]
-        self.node = Node(self.key, backend, config=Config(stun=urls), network=self.host, dice=self._dice)
+        config = Config(stun=urls, turn=self.turn)
+        self.node = Node(self.key, backend, config=config, network=self.host, dice=self._dice)
         await self._stack.enter_async_context(self.node)
         if self.plan.listens:
             self._spawn(self._answer_calls(self.node))
@@ -159,6 +162,20 @@ class Peer:
             return self.cunicu.connected
         session = self.sessions.get(partner.public)
         return session is not None and session.path is not None
+
+    def relayed_to(self, partner: "Peer") -> bool:
+        """Whether data to the partner goes by way of a relay."""
+        session = self.sessions.get(partner.public)
+        return session is not None and session.path is not None and session.path.relayed
+
+    def way_to(self, partner: "Peer") -> str:
+        """Tell the path to the partner."""
+        session = self.sessions.get(partner.public)
+        path = None if session is None else session.path
+        if path is None:
+            return "none"
+        ends = (f"{end.type.word} {end.transport}" for end in (path.local, path.remote))
+        return " to ".join(ends)
 
     def send(self, partner: "Peer") -> bool:
         """Send a datagram to the partner if there is a path."""

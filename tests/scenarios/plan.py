@@ -8,14 +8,16 @@ from tests.scenarios.hostile import TRICKS
 from warren.testing.link import Link
 from warren.testing.nat import NatKind, direct_path_possible
 
-__all__ = ["PeerPlan", "Plan", "Trouble", "TroubleKind", "draw", "reachable"]
+__all__ = ["PeerPlan", "Plan", "Trouble", "TroubleKind", "direct", "draw", "reachable"]
 
 TroubleKind = Literal[
+    "turn-restart", "turn-silent",
     "cut", "rebind", "readdress", "stun-silent", "move", "uplink", "server-restart", "client-cut", "deaf",
     "memory-loss", "crash", "both-crash", "session-restart", "both-restart", "reopen", "leap",
 ]  # fmt: skip
 
 NETWORK: Final = ("cut", "rebind", "readdress", "stun-silent", "move", "uplink")
+TURN: Final = ("turn-restart", "turn-silent")
 SIGNALING: Final = ("server-restart", "client-cut", "deaf")
 PEERS: Final = ("memory-loss", "crash", "both-crash", "session-restart", "both-restart", "reopen", "leap")
 CLEAN: Final = Link()
@@ -62,6 +64,8 @@ class Plan:
     peers: tuple[PeerPlan, ...]
     servers: int
     """How many STUN servers there are."""
+    turn: Literal["", "udp", "tcp"] = ""
+    """How the peers reach the TURN server, if there is one."""
     hairpin: bool
     preserve_ports: bool
     mapping_timeout: float
@@ -81,7 +85,7 @@ class Plan:
     def calm_network(self) -> bool:
         """Whether packets are never in trouble: then no session may ever be lost while both peers live."""
         return self.link == CLEAN and not any(
-            one.kind in NETWORK or one.kind == "leap" for one in self.troubles
+            one.kind in (*NETWORK, *TURN) or one.kind == "leap" for one in self.troubles
         )
 
     @property
@@ -95,6 +99,8 @@ class Plan:
     def describe(self) -> str:
         """Tell it in some lines."""
         lines = [f"seed {self.seed}: {self.servers} STUN servers, trouble for {self.span:.1f} s"]
+        if self.turn:
+            lines.append(f"  a TURN server, reached by {self.turn}")
         for peer in self.peers:
             marks = [word for word in ("chain", "ipv6", "listens", "cunicu") if getattr(peer, word)]
             marks += [] if peer.udp else ["no UDP"]
@@ -112,6 +118,11 @@ class Plan:
 
 
 def reachable(plan: Plan, one: PeerPlan, other: PeerPlan) -> bool:
+    """Say whether a path between two peers is possible, by the relay where there is no other."""
+    return bool(plan.turn) or direct(one, other)
+
+
+def direct(one: PeerPlan, other: PeerPlan) -> bool:
     """Say whether a direct path between two peers is possible with what STUN can tell them."""
     if (one.ipv6 and other.ipv6) or one.lan == other.lan:
         return True
@@ -124,7 +135,20 @@ def reachable(plan: Plan, one: PeerPlan, other: PeerPlan) -> bool:
 def draw(seed: int) -> Plan:
     """Draw a plan; the same seed gives the same."""
     drawing = _Drawing(seed)
-    return drawing.without_udp(drawing.plan())
+    plan = drawing.without_udp(drawing.plan())
+    # Dice of its own: what a seed decided before there were relays, it decides still.
+    dice = Random(f"turn {seed}")
+    if dice.random() < 0.6 or any(peer.cunicu for peer in plan.peers):
+        return plan
+    troubles = list(plan.troubles)
+    if any(one.kind in NETWORK for one in troubles):
+        kind: TroubleKind = dice.choice(TURN)
+        at, duration = dice.uniform(0.0, plan.span), dice.choice((0.5, 4.0, 12.0))
+        troubles.append(Trouble(at=at, kind=kind, who=0, other=1, duration=duration))
+    turn: Literal["udp", "tcp"] = (
+        "tcp" if dice.random() < 0.3 or not all(peer.udp for peer in plan.peers) else "udp"
+    )
+    return replace(plan, turn=turn, troubles=tuple(sorted(troubles, key=lambda one: one.at)))
 
 
 class _Drawing:

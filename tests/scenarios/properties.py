@@ -29,7 +29,10 @@ ENVELOPES_PER_TEN_SECONDS: Final = 100
 
 PACKETS_WHILE_WELL: Final = 150
 ENVELOPES_WHILE_WELL: Final = 15
-"""What one peer may send in the seven seconds in which all is well."""
+"""What one peer may send in the seven seconds in which all is well; twice as much beside a relay."""
+
+CONSENT: Final = 5.5
+"""How long a session that has lost the address of its path may look for another way (RFC 7675)."""
 
 EXCUSE: Final = 45.0
 """How long after a disturbance of the path or of a peer a session may still be lost through it."""
@@ -76,6 +79,7 @@ class Watch(logging.Handler):
         self._sent: dict[str, deque[float]] = {}
         self._published: dict[tuple[PublicKey, PublicKey], deque[float]] = {}
         self._live: dict[Session, bool] = {}
+        self._pathless: dict[Session, float] = {}
         self._excused: dict[frozenset[PublicKey], float] = {}
         self._data: Counter[tuple[PublicKey, PublicKey]] = Counter()
         self._packets: Counter[str] = Counter()
@@ -111,16 +115,21 @@ class Watch(logging.Handler):
                 live = session.state in LIVE
                 if self._live.get(session, False) and not live:
                     self._lost(peer, session)
-                if (session.path is not None) != (session.state in LIVE):
-                    self.break_(
-                        "path and state", f"{peer.name}: {session.state.name} with path {session.path}"
-                    )
+                self._look_at_path(peer, session, now)
                 self._live[session] = live
         if now >= self._next_tables:
             self._next_tables = now + 1.0
             self.look_at_tables(peers)
         if self.broken:
             raise self.broken[0]
+
+    def _look_at_path(self, peer: Peer, session: Session, now: float) -> None:
+        """A path belongs to a session that lives, which may look for another while consent lasts."""
+        live, has_path = session.state in LIVE, session.path is not None
+        if live == has_path:
+            self._pathless.pop(session, None)
+        elif has_path or now - self._pathless.setdefault(session, now) > CONSENT:
+            self.break_("path and state", f"{peer.name}: {session.state.name} with path {session.path}")
 
     def look_at_tables(self, peers: list[Peer]) -> None:
         """Count everything that a node holds."""
@@ -217,7 +226,7 @@ class Watch(logging.Handler):
                     "talkative", f"{one.name} has published {said} envelopes to {other.name}, all being well"
                 )
             sent = self._packets[one.name]
-            if sent > PACKETS_WHILE_WELL:
+            if sent > PACKETS_WHILE_WELL * (2 if self.plan.turn else 1):
                 self.break_("talkative", f"{one.name} has sent {sent} packets, all being well")
         if self.broken:
             raise self.broken[0]

@@ -9,7 +9,7 @@ from typing import Final
 
 from tests.scenarios.hostile import Attacker, HostileServer
 from tests.scenarios.peers import Peer
-from tests.scenarios.plan import PeerPlan, Plan, Trouble, draw, reachable
+from tests.scenarios.plan import PeerPlan, Plan, Trouble, direct, draw, reachable
 from tests.scenarios.properties import Violation, Watch
 from warren.ice.transport import Address
 from warren.keys import PrivateKey
@@ -18,6 +18,7 @@ from warren.testing.host import StunServer
 from warren.testing.link import Link
 from warren.testing.nat import NatKind
 from warren.testing.network import Packet, Realm, SimNetwork, SimRouter
+from warren.testing.turn import TurnServer
 
 __all__ = ["Outcome", "play"]
 
@@ -86,7 +87,10 @@ class World:
         self.attacker: Attacker | None = None
         servers = [self._stun_server(number) for number in range(plan.servers)]
         self.peers = [self._peer(one, tuple(servers)) for one in plan.peers]
+        self.turn = self._turn_server() if plan.turn else None
         for peer in self.peers:
+            if self.turn is not None:
+                peer.turn = (self.turn.url("ann", plan.turn),)
             peer.partners = [other for other in self.peers if other is not peer]
         self._observe()
 
@@ -95,6 +99,11 @@ class World:
         host = self.network.host(f"stun{number}", address, f"2001:db8::{number + 3}")
         self.stun.append(StunServer(host, address))
         return address, 3478
+
+    def _turn_server(self) -> TurnServer:
+        address, ipv6 = "203.0.113.10", "2001:db8::10"
+        host = self.network.host("turn", address, ipv6)
+        return TurnServer(host, address, ipv6=ipv6, users={"ann": "secret"}, dice=self.dice)
 
     def _peer(self, plan: PeerPlan, servers: tuple[Address, ...]) -> Peer:
         index = "abc".index(plan.name) + 1
@@ -150,6 +159,8 @@ class World:
         """Run everything; raises the first violation."""
         self.loop.set_exception_handler(self.watch.loop_trouble)
         self.loop.before_jump = lambda: self.watch.step(self.peers)
+        if self.turn is not None:
+            await self.turn.listen()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._trouble())
@@ -247,6 +258,17 @@ class World:
         await asyncio.sleep(duration)
         server.silent = False
 
+    async def _turn_silent(self, who: Peer, other: Peer, duration: float) -> None:
+        assert self.turn is not None
+        self.turn.silent = True
+        await asyncio.sleep(duration)
+        self.turn.silent = False
+
+    async def _turn_restart(self, who: Peer, other: Peer, duration: float) -> None:
+        await self._turn_silent(who, other, duration)
+        assert self.turn is not None
+        self.turn.restart()
+
     async def _server_restart(self, who: Peer, other: Peer, duration: float) -> None:
         self.server.restart(duration)
 
@@ -342,6 +364,8 @@ class World:
                 problems.append(f"{peer.name} is not connected to {partner.name}: {state}")
             elif not self.watch.data_came(peer, partner):
                 problems.append(f"nothing of {peer.name} comes to {partner.name}")
+            elif peer.relayed_to(partner) is direct(peer.plan, partner.plan):
+                problems.append(f"{peer.name} goes to {partner.name} the wrong way: {peer.way_to(partner)}")
             peer.send(partner)
         return problems
 
@@ -382,8 +406,11 @@ class World:
             for local in (*peer.host.sockets, *peer.host.listeners, *peer.host.streams)
         ]
         subscriptions = self.server.all_subscriptions()
+        # What is lost on the way, the server keeps for ten minutes.
+        allocations = [self.turn.live] if self.turn is not None and self.plan.quiet and self.turn.live else []
         for name, left in (
             ("tasks", tasks), ("timers", timers), ("sockets", sockets), ("subscriptions", subscriptions),
+            ("allocations", allocations),
         ):  # fmt: skip
             if left:
                 raise Violation("nothing left", f"{len(left)} {name} after closing: {left[:3]}")

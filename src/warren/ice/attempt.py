@@ -162,6 +162,7 @@ class Attempt:
         if added is None or self.over:
             return
         self._pairs.replace_remote(added)
+        self._choice.reconsider(now, "what the peer has told makes it the best")
         for local in self._side.addresses:
             self._match(local, added, now)
         self._prober.start(now)
@@ -338,17 +339,22 @@ class Attempt:
             self._disconnect(now)
         if self._choice.lost is not None and not self.over:
             self._end(ConsentLost(self._choice.lost))
-        if not (self._side.ended and self._remote_ended) or self._settled or self.over:
+        if not (self._side.ended and self._remote_ended) or self.over:
             return
         selected = self._pairs.selected
         if selected is not None:
-            if not any(pair.unanswered and pair.priority > selected.priority for pair in self._pairs):
+            if not self._settled and not any(
+                pair.unanswered and pair.priority > selected.priority for pair in self._pairs
+            ):
                 self._settled = True
                 self._side.outputs.append(Settled())
         elif self._held:
             return
         elif len(self._pairs) and all(pair.state is PairState.FAILED for pair in self._pairs):
-            self._give_up("every pair failed", now)
+            if self._choice.begun:
+                self._end(ConsentLost("the path is gone, and every other pair has failed"))
+            else:
+                self._give_up("every pair failed", now)
 
     def _give_up(self, reason: str, now: float) -> None:
         assert self._side.patience_at is not None  # It runs since the first pair.

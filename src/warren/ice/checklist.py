@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Final
 
-from warren.ice.candidate import LocalCandidate, pair_priority, peer_reflexive_priority
+from warren.ice.candidate import TYPE_PREFERENCE, LocalCandidate, pair_priority, peer_reflexive_priority
 from warren.ice.transport import Address, Base
 from warren.messages import Candidate, CandidateType
 
@@ -112,7 +112,8 @@ class Pair:
     @property
     def relayed(self) -> bool:
         """Whether packets over it go by way of a TURN server, as far as is known."""
-        return self.base.relayed or self.remote.type is CandidateType.RELAY
+        remote = self.remote
+        return self.base.relayed or remote.type is CandidateType.RELAY or _ranks_as_relayed(remote)
 
     @property
     def tier(self) -> int:
@@ -303,9 +304,22 @@ class Checklist:
         return self._dense
 
 
+def _check_priority(local: LocalCandidate) -> int:
+    """What PRIORITY a check says (RFC 8445, 7.1.1), but for relayed bases.
+
+    What a peer learns from their checks before it is told is no peer-reflexive address but a relayed one; as
+    a peer-reflexive one it would rank above the direct paths to us that servers have found.
+    """
+    if local.base.relayed:
+        return local.candidate.priority
+    return peer_reflexive_priority(local.candidate.priority, stream=local.base.protocol == "tcp")
+
+
+def _ranks_as_relayed(remote: Candidate) -> bool:
+    """Whether an address that a check has revealed is a relayed one, by the priority that the check told."""
+    revealed = remote.type is CandidateType.PEER_REFLEXIVE
+    return revealed and remote.priority >> 24 == TYPE_PREFERENCE[CandidateType.RELAY]
+
+
 def _key(pair: Pair) -> tuple[int, int]:
     return pair.key
-
-
-def _check_priority(local: LocalCandidate) -> int:
-    return peer_reflexive_priority(local.candidate.priority, stream=local.base.protocol == "tcp")

@@ -114,6 +114,8 @@ class Choice:
             self._select(best, now, reason)
         elif selected is None:
             self._direct(valid)
+        elif self._side.controlling and self._nominator.strays(selected):
+            self._nominate(selected, now)
 
     def failed(self, pair: Pair, now: float) -> None:
         """The pair does not work: what was to replace the selected one with it is taken back."""

@@ -51,6 +51,11 @@ class Nominator:
             self.due = None
         return self._value
 
+    def strays(self, selected: Pair) -> bool:
+        """Whether a pair was nominated that answers and still is not the one to be used: take that back."""
+        offered = self.offered
+        return offered is not None and offered is not selected and offered.fresh
+
     def sent(self, now: float, rtt: float) -> None:
         """A nominating check is under way over the selected pair: wait for its answer, longer each time."""
         self.due = None

@@ -52,6 +52,10 @@ class SimHost:
     def link(self, link: Link) -> None:
         self.out.link = self.into.link = link
 
+    def time(self) -> float:
+        """Say what time it is on this network."""
+        return self._network.loop.time()
+
     def attach(self, address: str, realm: "Realm | None" = None, interface: str = "eth0") -> None:
         """Add an address in a realm, the internet by default."""
         address = str(ip_address(address))

@@ -1,6 +1,5 @@
 """A TURN server on the simulated network (RFC 8656): small, but as strict as a real one."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -111,7 +110,6 @@ class TurnServer:
         self._relays = [address] if ipv6 is None else [address, ipv6]
         self._sha256 = sha256
         self._lifetime = lifetime
-        self._loop = asyncio.get_running_loop()
         self._allocations: dict[tuple[bool, Address], _Allocation] = {}
         self._nonce = self._draw_nonce()
         self._socket = host.bind(address, port, self._datagram_received)
@@ -235,7 +233,7 @@ class TurnServer:
         key = (client.padded, client.source)
         allocation = self._allocations.get(key)
         if allocation is None:
-            expires = self._loop.time() + self._lifetime
+            expires = self._host.time() + self._lifetime
             allocation = self._allocations[key] = _Allocation(request.transaction_id, expires)
             for address in self._wanted(request):
                 allocation.sockets.append(self._open(client, allocation, address))
@@ -275,7 +273,7 @@ class TurnServer:
             self.given_back += 1
             self._end((client.padded, client.source))
             return [_lifetime(0.0)]
-        allocation.expires = self._loop.time() + self._lifetime
+        allocation.expires = self._host.time() + self._lifetime
         return [_lifetime(self._lifetime)]
 
     def _create_permission(self, client: _Client, request: Stun) -> Attributes:
@@ -288,7 +286,7 @@ class TurnServer:
         return []
 
     def _channel_bind(self, client: _Client, request: Stun) -> Attributes:
-        allocation, now = self._of(client), self._loop.time()
+        allocation, now = self._of(client), self._host.time()
         peers = request.xor_addresses(Attribute.XOR_PEER_ADDRESS)
         number = (request.number(Attribute.CHANNEL_NUMBER) or 0) >> 16
         if not peers or not 0x4000 <= number <= 0x4FFF:
@@ -305,7 +303,7 @@ class TurnServer:
             raise _Refused(403, "Forbidden")
         if allocation.socket_for(peer) is None:
             raise _Refused(443, "Peer Address Family Mismatch")
-        allocation.permissions[peer[0]] = self._loop.time() + PERMISSION
+        allocation.permissions[peer[0]] = self._host.time() + PERMISSION
 
     def _of(self, client: _Client) -> _Allocation:
         allocation = self._allocations.get((client.padded, client.source))
@@ -333,17 +331,17 @@ class TurnServer:
         if allocation is None or read is None:
             return
         peer, until = allocation.channels.get(read[0], (("", 0), -1.0))
-        if until > self._loop.time():
+        if until > self._host.time():
             self._pass_on(allocation, peer, read[1])
 
     def _pass_on(self, allocation: _Allocation, peer: Address, data: bytes) -> None:
         socket = allocation.socket_for(peer)
-        if socket is not None and allocation.permitted(peer, self._loop.time()):
+        if socket is not None and allocation.permitted(peer, self._host.time()):
             self.relayed += 1
             socket.send(data, peer)
 
     def _peer_sent(self, client: _Client, allocation: _Allocation, data: bytes, peer: Address) -> None:
-        now = self._loop.time()
+        now = self._host.time()
         if self.silent or allocation.expires <= now or not allocation.permitted(peer, now):
             return
         self.relayed += 1
@@ -362,7 +360,7 @@ class TurnServer:
     # Ends
 
     def _expire(self) -> None:
-        now = self._loop.time()
+        now = self._host.time()
         for key in [key for key, one in self._allocations.items() if one.expires <= now]:
             self._end(key)
 
