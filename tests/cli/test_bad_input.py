@@ -131,3 +131,30 @@ def test_listen_refuses_a_list_and_everybody_together(key: Path, capsys: pytest.
 
 def test_a_server_without_certificate_refuses_to_start(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--insecure" in complaint(capsys, "signal", "--listen=127.0.0.1:0")
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("turn:ann:s3cret@host:99999", "turn:host:99999: 99999 is not a port"),
+        ("turn:ann:s3cret", "the URL of a TURN server: expected turn:[USER:PASSWORD@]HOST"),
+        ("ann:s3cret@host", "not the URL of a TURN server"),
+        ("turns:ann:s3cret@host?transport=udp", "TLS over UDP"),
+    ],
+)
+def test_a_wrong_turn_url_is_told_without_who_we_are(
+    url: str, says: str, key: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = complaint(capsys, "ping", PEER, SIGNALING, f"--key={key}", f"--turn={url}")
+    assert says in line
+    assert "s3cret" not in line
+    assert "ann" not in line.replace("cannot", "")
+
+
+def test_a_turn_url_in_the_environment_is_read_and_not_shown(
+    key: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WARREN_TURN", "turn:ann:s3cret@host:0")
+    line = complaint(capsys, "ping", PEER, SIGNALING, f"--key={key}")
+    assert "turn:host:0: 0 is not a port" in line
+    assert "s3cret" not in line

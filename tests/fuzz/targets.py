@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 from warren import wire
 from warren.aio.given import servers_of
@@ -12,11 +13,16 @@ from warren.errors import ConfigurationError
 from warren.ice import stun
 from warren.ice.candidate import refuse
 from warren.ice.framing import Deframer, FrameTooLong, frame
-from warren.ice.server_url import StunUrl
+from warren.ice.server_url import StunUrl, TurnUrl
+from warren.ice.transport import Base, Transmit
+from warren.ice.turn.channel import read_channel_data
+from warren.ice.turn.framing import NotFramed, TurnDeframer
 from warren.keys import PrivateKey
 from warren.messages import Message
 from warren.server.auth import Authenticator, NotProven, key_pair
 from warren.server.names import ServerNames
+from warren.session.config import Config
+from warren.session.node import NodeMachine
 from warren.signaling.carrier import Identity
 from warren.signaling.proof import prove
 from warren.signaling.token import Proof
@@ -97,6 +103,40 @@ def framing(data: bytes) -> None:
         assert parts.feed(data[1 : 1 + cut]) + parts.feed(data[1 + cut :]) == whole
 
 
+def turn(data: bytes) -> None:
+    """A TURN server as bad as can be: it may say anything, as an answer or by itself.
+
+    The first byte says what it answers to our Allocate, the next two how long that is; the rest it sends us.
+    """
+    machine = NodeMachine(ours=PrivateKey(bytes(31) + b"\1").public, dice=Random(1), config=Config())
+    machine.add_base(_BASE, 0.0)
+    machine.add_relay(_TURN, [_SERVER], 0.0)
+    request = next(one.data for one in machine.outputs() if isinstance(one, Transmit))
+    kind, size = data[:1] or b"\0", int.from_bytes(data[1:3], "big")
+    answers = (b"\x01\x03", b"\x01\x13", b"\x01\x13")
+    attributes, rest = data[3 : 3 + size], data[3 + size :]
+    length = len(attributes).to_bytes(2, "big")
+    answer = answers[kind[0] % 3] + length + request[4:20] + attributes
+    for packet in (answer, rest, b"\x00\x17" + len(rest).to_bytes(2, "big") + request[4:20] + rest):
+        machine.datagram_received(_BASE, _SERVER, packet, 0.1)
+    now = 0.1
+    for _ in range(3):
+        now = max(now, machine.deadline or now)
+        machine.tick(now)
+        machine.outputs()
+
+
+def turn_stream(data: bytes) -> None:
+    """What comes by a TURN server's stream: it is cut into packets wherever it was cut before."""
+    whole, parts = TurnDeframer(), TurnDeframer()
+    with suppress(NotFramed):
+        packets = whole.feed(data)
+        cut = len(data) // 3
+        assert parts.feed(data[:cut]) + parts.feed(data[cut:]) == packets
+        for packet in packets:
+            read_channel_data(packet)
+
+
 def subscribe(data: bytes) -> None:
     """What a stranger asks the server for, and how it proves that it may."""
     with suppress(wire.WireError):
@@ -145,6 +185,9 @@ def url(data: bytes) -> None:
     with suppress(ValueError):
         parsed = StunUrl.parse(text)
         assert StunUrl.parse(str(parsed)) == parsed
+    with suppress(ValueError):
+        relay = TurnUrl.parse(text)
+        assert TurnUrl.parse(str(relay)).host == relay.host
 
 
 def _varint(value: int) -> bytes:
@@ -158,6 +201,9 @@ def _varint(value: int) -> bytes:
 
 _SEALER = Sealer(PrivateKey(bytes(31) + b"\1"), random_bytes=bytes)
 _KEY = stun.prepare_key("VOkJxbRl1RmTxUk/WvJxBt")
+_BASE = Base("192.0.2.1", 4000)
+_SERVER = ("203.0.113.4", 3478)
+_TURN = TurnUrl(host="203.0.113.4", port=3478, transport="udp", username="ann", password="secret")
 
 _HOLDER = Identity(PrivateKey(bytes(31) + b"\1"))
 _NOW = 1_800_000_000.0
@@ -183,6 +229,8 @@ TARGETS = {
         Target("candidate", candidate),
         Target("packet", packet),
         Target("framing", framing),
+        Target("turn", turn),
+        Target("turn_stream", turn_stream),
         Target("subscribe", subscribe),
         Target("token", token),
         Target("greeting", greeting),
