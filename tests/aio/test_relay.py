@@ -150,3 +150,130 @@ def test_what_is_wrong_with_a_server_is_named_when_nothing_connects(url: str, sa
             del second
 
     in_virtual_time(test)
+
+
+class Flow:
+    """Numbered datagrams from one session to another, one each 100 ms."""
+
+    def __init__(self, sender: Session, receiver: Session) -> None:
+        self.sender, self.receiver = sender, receiver
+        self.sent = 0
+        self.came: list[int] = []
+
+    async def send(self) -> None:
+        while True:
+            self.sender.send(self.sent.to_bytes(4, "big"))
+            self.sent += 1
+            await asyncio.sleep(0.1)
+
+    async def receive(self) -> None:
+        async for data in self.receiver:
+            self.came.append(int.from_bytes(data, "big"))
+
+
+async def until(session: Session, *, relayed: bool) -> None:
+    """Wait until the session's path is of this kind."""
+    if is_relayed(session) is not relayed:
+        async for _ in session.events():
+            if session.path is not None and is_relayed(session) is relayed:
+                return
+
+
+def is_relayed(session: Session) -> bool:
+    return session.path is not None and session.path.relayed
+
+
+def test_a_direct_path_that_opens_later_is_taken_without_losing_a_datagram() -> None:
+    async def test() -> None:
+        world = World()
+        one, other = (world.host(NatKind.PORT_RESTRICTED) for _ in range(2))
+        world.network.cut(one, other)
+        async with world.sessions([one, other]) as (first, second):
+            await connect(first, second)
+            assert is_relayed(first)
+            there, back = Flow(first, second), Flow(second, first)
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(work()) for flow in (there, back) for work in (flow.send, flow.receive)
+                ]
+                await asyncio.sleep(300.0)
+                world.network.mend(one, other)
+                async with asyncio.timeout(180.0):
+                    await asyncio.gather(until(first, relayed=False), until(second, relayed=False))
+                await asyncio.sleep(60.0)
+                assert not is_relayed(first)
+                for task in tasks[::2]:
+                    task.cancel()
+                await asyncio.sleep(1.0)
+                for task in tasks:
+                    task.cancel()
+            for flow in (there, back):
+                assert flow.sent > 3600
+                assert flow.came == list(range(flow.sent))
+
+    in_virtual_time(test)
+
+
+def test_a_direct_path_that_is_lost_gives_way_to_the_relay() -> None:
+    async def test() -> None:
+        world = World()
+        one, other = (world.host(NatKind.PORT_RESTRICTED) for _ in range(2))
+        async with world.sessions([one, other]) as (first, second):
+            await connect(first, second)
+            await asyncio.sleep(10.0)
+            assert not is_relayed(first)
+            world.network.cut(one, other)
+            async with asyncio.timeout(20.0):
+                await asyncio.gather(until(first, relayed=True), until(second, relayed=True))
+            await exchange(first, second)
+            assert len({change.generation for change in first.history}) == 1
+
+    in_virtual_time(test)
+
+
+def test_a_turn_server_that_was_restarted_is_asked_again_and_relays_again() -> None:
+    async def test() -> None:
+        world = World()
+        hosts = [world.host(NatKind.SYMMETRIC) for _ in range(2)]
+        async with world.sessions(hosts) as (first, second):
+            await connect(first, second)
+            await asyncio.sleep(120.0)
+            world.turn.restart()
+            await asyncio.sleep(60.0)
+            assert world.turn.live == 2
+            await connect(first, second)
+            await exchange(first, second)
+
+    in_virtual_time(test)
+
+
+def test_of_two_turn_servers_a_dead_one_delays_nothing() -> None:
+    async def test() -> None:
+        world = World()
+        dead = world.add_turn("203.0.113.5")
+        dead.silent = True
+        hosts = [world.host(NatKind.SYMMETRIC) for _ in range(2)]
+        urls = [dead.url("ann").replace("p@ss", "p%40ss"), world.url()]
+        async with world.sessions(hosts, turn=urls) as (first, second):
+            began = world.loop.time()
+            await connect(first, second)
+            assert world.loop.time() - began < 0.5
+            assert is_relayed(first)
+
+    in_virtual_time(test)
+
+
+def test_quota_and_redirection_are_survived() -> None:
+    async def test() -> None:
+        world = World()
+        full, sending = world.add_turn("203.0.113.5"), world.add_turn("203.0.113.6")
+        full.refusal = (486, "Allocation Quota Reached")
+        sending.alternate = world.turn.address
+        hosts = [world.host(NatKind.SYMMETRIC) for _ in range(2)]
+        urls = [server.url("ann").replace("p@ss", "p%40ss") for server in (full, sending)]
+        async with world.sessions(hosts, turn=urls) as (first, second):
+            await connect(first, second)
+            await exchange(first, second)
+            assert (full.allocated, sending.allocated, world.turn.allocated) == (0, 0, 2)
+
+    in_virtual_time(test)

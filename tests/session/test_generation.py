@@ -7,7 +7,7 @@ from tests.session.partner import Partner, connected, generations
 from tests.session.side import A, Side
 from warren.ice.candidate import LocalCandidate
 from warren.ice.transport import Base
-from warren.messages import Candidate, Credentials
+from warren.messages import Candidate, CandidateType, Credentials
 from warren.session.generation import MAX_CANDIDATES, Generation, Heard
 from warren.session.outputs import UfragAdded
 from warren.session.state import State
@@ -24,6 +24,21 @@ def offered(*local: LocalCandidate, complete: bool = False, early: bool = True) 
     generation = fresh(early=early)
     generation.offer(local, complete, 0.0)
     return generation
+
+
+def relayed(port: int) -> LocalCandidate:
+    base = Base("203.0.113.4", port, relayed=True)
+    return LocalCandidate(candidate(CandidateType.RELAY, base.address, port), base)
+
+
+def begun_by(late: LocalCandidate, local: LocalCandidate) -> int:
+    """How many generations begin when a session that is connected by one candidate gets another late."""
+    side = Side(base=local.base, local=[local])
+    connected(side, Partner(7))
+    before = len({said.f for said in side.said})
+    side.machine.update_local([local, late], True, side.now)
+    side.drained()
+    return len({said.f for said in side.said}) - before
 
 
 def heard(
@@ -89,6 +104,15 @@ def test_candidate_that_comes_after_the_end_is_too_late_and_is_not_told() -> Non
     assert not generation.offer([host(A)], True, 0.0)
     assert generation.offer([host(A), SEEN], True, 0.0)
     assert generation.candidates == (host(A).candidate,)
+
+
+def test_relay_that_comes_after_the_end_begins_nothing_where_the_path_is_direct() -> None:
+    assert begun_by(relayed(50000), host(A)) == 0
+    assert begun_by(SEEN, host(A)) == 1
+
+
+def test_relay_that_comes_after_the_end_begins_anew_where_the_path_is_relayed() -> None:
+    assert begun_by(relayed(50001), relayed(50000)) == 1
 
 
 def test_32_candidates_are_told_at_the_most() -> None:

@@ -9,7 +9,7 @@ from warren.ice.candidate import LocalCandidate
 from warren.ice.stun import Stun
 from warren.ice.transaction import Transaction
 from warren.ice.transport import Address, Base
-from warren.messages import Candidate, Credentials, TCPType
+from warren.messages import Candidate, CandidateType, Credentials, TCPType
 from warren.session.state import State
 
 if TYPE_CHECKING:
@@ -104,11 +104,12 @@ class Generation:
     def offer(self, local: Sequence[LocalCandidate], complete: bool, now: float) -> bool:
         """Take over what is known of our addresses.
 
-        Returns whether something came too late: the peer was told that nothing more would come.
+        Returns whether something came too late: the peer was told that nothing more would come. A relay
+        never comes too late for a path that does without.
         """
         fresh = [item for item in local if item not in self.known]
         if self.ended:
-            return bool(fresh)
+            return any(not (item.base.relayed and self._is_direct) for item in fresh)
         for item in fresh:
             self.agent.add_local(item, now)
             if len(self.known) < MAX_CANDIDATES:
@@ -118,6 +119,11 @@ class Generation:
         if self.shared:
             self._tell(complete)
         return False
+
+    @property
+    def _is_direct(self) -> bool:
+        pair = self.agent.selected
+        return pair is not None and CandidateType.RELAY not in (pair.local.type, pair.remote.type)
 
     def share(self, complete: bool) -> None:
         """From now on the peer is told of candidates (state NEW)."""
