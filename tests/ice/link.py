@@ -165,12 +165,13 @@ class Peer:
         controlling: bool | None = None,
         tie_breaker: int = 5,
         ufrag: str | None = None,
+        reveals: int = priority(CandidateType.PEER_REFLEXIVE, 100),
     ) -> stun.Stun:
         """Let a check of the other peer arrive here, as if it came from anywhere; returns the request."""
         data = stun.binding_request(
             self.dice.randbytes(12),
             username=f"{self.credentials.ufrag}:{ufrag or other.credentials.ufrag}",
-            priority=priority(CandidateType.PEER_REFLEXIVE, 100),
+            priority=reveals,
             controlling=not self.agent.controlling if controlling is None else controlling,
             tie_breaker=tie_breaker,
             use_candidate=use_candidate or nomination is not None,

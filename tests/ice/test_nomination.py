@@ -206,3 +206,15 @@ def test_a_nominated_pair_without_an_answer_is_not_chosen() -> None:
     (pair,) = pairs(0)
     pair.nomination = 3
     assert best_nominated([pair]) is None
+
+
+def test_a_nominated_pair_strays_when_it_answers_and_another_one_is_used() -> None:
+    used, other = pairs(0, 1)
+    nominator = Nominator()
+    assert not nominator.strays(used)
+    nominator.offer(used)
+    assert not nominator.strays(used)
+    nominator.offer(other)
+    assert not nominator.strays(used)
+    other.fresh = True
+    assert nominator.strays(used)

@@ -306,3 +306,45 @@ def test_controlled_side_tries_nothing_by_itself() -> None:
     assert rig.selected is RELAYED
     rig.request(DIRECT, nomination=2)
     assert rig.selected is DIRECT
+
+
+# What turns out to be relayed
+
+UNTOLD: Address = ("203.0.113.4", 50009)
+
+
+def revealed(rig: Rig, priority: int) -> None:
+    """Let a check of the peer come from an address that it has not told."""
+    rig.peer.check(rig.them, DIRECT, UNTOLD, rig.now, reveals=priority)
+    rig.collect()
+
+
+def test_check_from_a_relayed_base_tells_the_priority_of_the_relayed_candidate() -> None:
+    rig = Rig()
+    (check,) = [check for check in rig.checks if check.base is RELAYED]
+    assert stun.parse(check.data).priority == candidate(CandidateType.RELAY, *R).priority
+
+
+def test_address_that_a_check_reveals_with_such_a_priority_is_taken_for_relayed() -> None:
+    rig = Rig()
+    rig.now = 0.05
+    revealed(rig, candidate(CandidateType.RELAY, *UNTOLD).priority)
+    rig.answer(DIRECT, UNTOLD)
+    assert (rig.route, rig.selected) == (DIRECT, None)
+
+
+def test_nomination_is_taken_back_when_the_address_turns_out_to_be_relayed() -> None:
+    rig = Rig()
+    rig.answer(DIRECT, now=0.02)
+    rig.now = 0.05
+    revealed(rig, 2**31 - 1)
+    nominated = [stun.parse(c.data).nomination for c in rig.checks if c.destination == UNTOLD]
+    rig.agent.add_remote(candidate(CandidateType.RELAY, *UNTOLD), 0.06)
+    rig.collect()
+    rig.answer(DIRECT, UNTOLD, now=0.07)
+    last = stun.parse(rig.checks[-1].data)
+    assert rig.checks[-1].destination == B
+    assert last.use_candidate
+    assert last.nomination is not None
+    assert nominated[-1] is not None
+    assert last.nomination > nominated[-1]

@@ -225,6 +225,16 @@ def test_lost_allocation_takes_its_pairs_with_it() -> None:
     assert sent_by_relay([one for one in world.drain() if stun.is_stun(one.data)]) == []
 
 
+def test_what_wants_to_leave_by_a_relay_that_is_lost_meanwhile_goes_nowhere() -> None:
+    world = World()
+    world.relay()
+    relays = world.machine.gatherer.relays
+    relays.remove_base(BASE)
+    assert relays.outputs()
+    world.call()
+    assert [one for one in world.drain() if stun.is_stun(one.data)] == []
+
+
 def test_leaving_gives_back_and_tells_when_that_is_done() -> None:
     world = World()
     world.relay()
