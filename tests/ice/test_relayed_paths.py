@@ -308,6 +308,17 @@ def test_controlled_side_tries_nothing_by_itself() -> None:
     assert rig.selected is DIRECT
 
 
+def test_controlled_side_asks_a_better_pair_that_the_peer_has_left() -> None:
+    rig = Rig(controlling=False)
+    rig.answer(DIRECT, now=0.05)
+    rig.answer(RELAYED, now=0.06)
+    rig.request(DIRECT, nomination=1)
+    rig.request(RELAYED, nomination=2)
+    assert rig.selected is RELAYED
+    sent = [at for at, base in rig.run(200.0, answering=(DIRECT, RELAYED)) if base is DIRECT]
+    assert len(sent) >= 3
+
+
 # What turns out to be relayed
 
 UNTOLD: Address = ("203.0.113.4", 50009)

@@ -224,8 +224,9 @@ class Choice:
                 self._prober.check(pair, now)
 
     def _climb(self, selected: Pair, now: float) -> None:
-        """Ask the pairs that were better until they fell silent: a fault that passes must cost nothing.
+        """Ask the pairs that were better until the path left them: a fault that passes must cost nothing.
 
+        The controlled side asks too, whatever it thinks of them: its checks open its NAT for the peer's.
         While the path is relayed or a connection, also those that never worked and would be direct: NATs and
         firewalls change.
         """
@@ -233,7 +234,7 @@ class Choice:
             return
         self._climb_at = now + CLIMB[1]
         for pair in self._pairs:
-            if pair.state is PairState.SUCCEEDED and not pair.fresh and pair.priority > selected.priority:
+            if pair.state is PairState.SUCCEEDED and pair.priority > selected.priority:
                 self._prober.check(pair, now)
         failed = (pair for pair in self._pairs.ranked() if pair.state is PairState.FAILED)
         for pair in [pair for pair in failed if self._pairs.is_wanted(pair)][:MAX_CLIMBERS]:
