@@ -128,9 +128,9 @@ class Node:
         return self._machine.drops + (self._backend.drops if self._backend else Counter())
 
     @property
-    def stun_report(self) -> str:
+    def nat_summary(self) -> str:
         """What the STUN servers said about our own addresses, in words."""
-        return self._machine.gatherer.mapping
+        return self._machine.gatherer.summary
 
     # Life
 
@@ -335,7 +335,7 @@ class Node:
                 return f"signaling unreachable: {'; '.join(self._signaling_trouble.values())}"
             return self._who_is_there(peer)
         why = f" ({last.reason})" if last else ""
-        return f"no path to {peer} yet: {session.state.name}{why}; this side: {self.stun_report}"
+        return f"no path to {peer} yet: {session.state.name}{why}; this side: {self.nat_summary}"
 
     def _who_is_there(self, peer: PublicKey) -> str:
         allows = f"does it allow {self.public}?"

@@ -22,6 +22,7 @@ from warren.ice.turn.relays import RelayClosed, RelayOpened
 from warren.keys import PublicKey
 from warren.messages import Message
 from warren.sansio import Dice, earliest
+from warren.session.callers import Callers
 from warren.session.config import Config
 from warren.session.framed import FramedStreams
 from warren.session.machine import SessionMachine
@@ -38,9 +39,6 @@ from warren.session.outputs import (
 )
 
 __all__ = ["CallReceived", "Left", "NodeMachine", "NodeOutput", "PublishTo", "SessionEvent"]
-
-MAX_CALLERS = 64
-CALL_LIFETIME = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +108,7 @@ class NodeMachine:
         self._sessions: dict[PublicKey, SessionMachine] = {}
         self._by_ufrag: dict[str, SessionMachine] = {}
         self._by_source: dict[tuple[Base, Address], SessionMachine] = {}
-        self._callers: dict[PublicKey, tuple[float, Message]] = {}
+        self._callers = Callers(self.drops)
         self._timers: list[tuple[float, int, SessionMachine]] = []
         self._armed: dict[SessionMachine, float] = {}
         self._sequence = 0
@@ -319,25 +317,10 @@ class NodeMachine:
         if session is not None:
             session.message_received(message, now)
             self._drain(session, now)
-        elif self.listening:
-            self._call_received(sender, message, now)
-        else:
+        elif not self.listening:
             self.drops["message-without-session"] += 1
-
-    def _call_received(self, sender: PublicKey, message: Message, now: float) -> None:
-        self._forget_callers(now)
-        new = self._callers.pop(sender, None) is None
-        if len(self._callers) >= MAX_CALLERS:
-            del self._callers[next(iter(self._callers))]
-            self.drops["caller-pushed-out"] += 1
-        self._callers[sender] = (now, message)
-        if new:
+        elif self._callers.keep(sender, message, now):
             self._outputs.append(CallReceived(sender))
-
-    def _forget_callers(self, now: float) -> None:
-        for peer in [peer for peer, (at, _) in self._callers.items() if now - at > CALL_LIFETIME]:
-            del self._callers[peer]
-            self.drops["caller-not-answered"] += 1
 
     def subscription_live(self, now: float) -> None:
         """Our subscription is live (again), or has a gap: sessions that are not connected say so at once."""
@@ -370,9 +353,8 @@ class NodeMachine:
         self._sessions[peer] = session
         session.update_local(self._offered, self._gatherer.complete, now)
         session.open(now)
-        self._forget_callers(now)
-        if (call := self._callers.pop(peer, None)) is not None:
-            session.message_received(call[1], now)
+        if (call := self._callers.take(peer, now)) is not None:
+            session.message_received(call, now)
         self._drain(session, now)
         return session
 

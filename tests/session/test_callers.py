@@ -4,7 +4,8 @@ from tests.session.nodes import CAROL, SERVER, Told, connect, node
 from tests.session.partner import Partner
 from tests.session.side import BOB
 from warren.keys import PublicKey
-from warren.session.node import CALL_LIFETIME, MAX_CALLERS, NodeMachine
+from warren.session.callers import LIFETIME, MAX_CALLERS
+from warren.session.node import NodeMachine
 from warren.session.state import State
 
 # Signaling
@@ -78,7 +79,7 @@ def test_call_is_fed_once() -> None:
 
 
 def test_call_waits_for_60_s() -> None:
-    for waits, expected in ((CALL_LIFETIME, State.CHECKING), (CALL_LIFETIME + 0.001, State.IDLE)):
+    for waits, expected in ((LIFETIME, State.CHECKING), (LIFETIME + 0.001, State.IDLE)):
         machine, _ = listening()
         machine.message_received(BOB, Partner(7).says(), 0.0)
         assert machine.open(BOB, waits).state is expected
