@@ -6,6 +6,7 @@ At the end of a run the skips are counted by what was missing; with `WARREN_REQU
 import functools
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -73,6 +74,18 @@ def _network_namespaces() -> str | None:
     return None
 
 
+def _go() -> str | None:
+    path = program("go")
+    if path is None:
+        return "Go 1.21 or newer (https://go.dev/dl, or package golang-go where that is new enough)"
+    # Older ones neither read our go.mod nor fetch the toolchain that it names.
+    text = subprocess.run([path, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
+    version = re.match(r"go(\d+)\.(\d+)", text)
+    if version is None or (int(version[1]), int(version[2])) < (1, 21):
+        return f"Go 1.21 or newer (https://go.dev/dl); {path} is {text.strip() or 'none'}"
+    return None
+
+
 def _ipv6() -> str | None:
     return None if Path("/proc/sys/net/ipv6").exists() else "IPv6 in its kernel"
 
@@ -91,5 +104,5 @@ CHECKS: Final[dict[str, Callable[[], str | None]]] = {
     "conntrack": _programs("conntrack", package="conntrack"),
     "coturn": _programs("turnserver", package="coturn"),
     "ipv6": _ipv6,
-    "go": _programs("go", package="golang-go"),
+    "go": _go,
 }

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.needs import needs
+from tests.needs import CHECKS, needs
 
 pytest_plugins = ["pytester"]
 
@@ -50,3 +50,13 @@ def test_with_require_all_a_skip_is_a_failure(
 def test_a_need_that_nobody_can_check_is_refused() -> None:
     with pytest.raises(ValueError, match="nobody knows how to check for sun"):
         needs("sun")
+
+
+def test_a_go_that_cannot_fetch_its_toolchain_is_as_good_as_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = tmp_path / "go"
+    go.write_text("#!/bin/sh\necho go1.19.8\n")
+    go.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert CHECKS["go"]() == f"Go 1.21 or newer (https://go.dev/dl); {go} is go1.19.8"

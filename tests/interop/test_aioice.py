@@ -6,35 +6,21 @@ speaks for it as a peer that does not know field 100.
 
 import asyncio
 import random
-import socket
-import sys
-from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import aioice
 import aioice.ice
 import aioice.stun
 import pytest
 
-from warren.aio.node import Node
+from tests.interop.world import LIVE, ROLES, TIME, World, both_roles, stun_server, until, world
 from warren.aio.session import Session
-from warren.keys import KeyPair, PrivateKey, PublicKey, PublicKeyPair
+from warren.keys import KeyPair, PublicKeyPair
 from warren.messages import Candidate, CandidateType, Credentials, Message, NetworkType
-from warren.session.config import Config
-from warren.session.outputs import PathChanged, StateChanged
+from warren.session.outputs import PathChanged
 from warren.session.state import State
-from warren.signaling import Backend, connect
 
-TIME = 20.0
-"""Seconds until we call it broken; a good run takes a fraction of one."""
 TYPES = {"host": CandidateType.HOST, "srflx": CandidateType.SERVER_REFLEXIVE}
-LIVE = (State.CONNECTED, State.COMPLETED)
-ROLES = {True: "warren controls", False: "warren is controlled"}
-
-both_roles = pytest.mark.parametrize("controlling", ROLES, ids=ROLES.values())
 
 
 class Loaded(random.Random):
@@ -78,23 +64,22 @@ class AioicePeer:
     """aioice with a key, and with its signaling: credentials in field 1, then candidates in field 2.
 
     Args:
+        here: where it is the other end of the session.
         controlling: the role that aioice is told.
         types: which of its candidates it tells.
     """
 
     def __init__(
         self,
-        key: PrivateKey,
-        peer: PublicKey,
-        backend: Backend,
+        here: World,
         *,
         controlling: bool,
         types: tuple[str, ...] = ("host",),
         stun_server: tuple[str, int] | None = None,
     ) -> None:
         self.connection = CountingConnection(controlling, stun_server=stun_server, use_ipv6=False)
-        self._pair = KeyPair(key, peer)
-        self._backend = backend
+        self._pair = KeyPair(here.key, here.node.public)
+        self._backend = here.backend
         self._types = types
         self._messages: asyncio.Queue[Message] = asyncio.Queue()
         self._candidate_came = asyncio.Event()
@@ -177,39 +162,6 @@ def _to_aioice(candidate: Candidate) -> aioice.Candidate:
     )
 
 
-@dataclass(slots=True)
-class World:
-    """A node of ours with a session, and what an aioice peer needs to be at its other end."""
-
-    node: Node
-    session: Session
-    backend: Backend
-    key: PrivateKey
-
-    def peer(self, *, controlling: bool, **settings: Any) -> AioicePeer:
-        """Make an aioice with the key that the session is for."""
-        return AioicePeer(self.key, self.node.public, self.backend, controlling=controlling, **settings)
-
-
-@asynccontextmanager
-async def world(
-    controlling: bool, *, dice: Loaded | None = None, consent_timeout: float = 1.0, stun: tuple[str, ...] = ()
-) -> AsyncIterator[World]:
-    """Open a session with nobody at the other end yet, in which we have this role."""
-    smaller, larger = sorted((PrivateKey.generate(), PrivateKey.generate()), key=lambda key: key.public)
-    ours, theirs = (smaller, larger) if controlling else (larger, smaller)
-    config = Config(loopback=True, include_interfaces=("lo",), consent_timeout=consent_timeout, stun=stun)
-    backend = connect("inprocess:")
-    try:
-        async with (
-            Node(ours, backend, config=config, dice=dice) as node,
-            node.open(theirs.public) as session,
-        ):
-            yield World(node, session, backend, theirs)
-    finally:
-        await backend.aclose()
-
-
 async def connected(peer: AioicePeer, session: Session) -> None:
     """Wait until both agents say so."""
     async with asyncio.timeout(TIME):
@@ -232,14 +184,14 @@ def on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @both_roles
 async def test_data_crosses_both_ways(controlling: bool) -> None:
-    async with world(controlling) as here, here.peer(controlling=not controlling) as peer:
+    async with world(controlling) as here, AioicePeer(here, controlling=not controlling) as peer:
         await connected(peer, here.session)
         assert await exchange(peer, here.session, "hello") == (b"hello to aioice", b"hello to warren")
 
 
 @both_roles
 async def test_both_agents_keep_the_roles_that_they_were_told(controlling: bool) -> None:
-    async with world(controlling) as here, here.peer(controlling=not controlling) as peer:
+    async with world(controlling) as here, AioicePeer(here, controlling=not controlling) as peer:
         await connected(peer, here.session)
         assert peer.connection.ice_controlling is not controlling
         assert "request-role-conflict" not in here.session.stats.drops
@@ -247,7 +199,7 @@ async def test_both_agents_keep_the_roles_that_they_were_told(controlling: bool)
 
 @both_roles
 async def test_the_path_is_the_one_that_aioice_has_too(controlling: bool) -> None:
-    async with world(controlling) as here, here.peer(controlling=not controlling) as peer:
+    async with world(controlling) as here, AioicePeer(here, controlling=not controlling) as peer:
         await connected(peer, here.session)
         path = here.session.path
         assert path is not None
@@ -262,7 +214,7 @@ async def test_of_two_that_were_told_the_same_role_the_larger_tie_breaker_contro
 ) -> None:
     async with (
         world(controlling, dice=Loaded(strong=strong)) as here,
-        here.peer(controlling=controlling) as peer,
+        AioicePeer(here, controlling=controlling) as peer,
     ):
         await connected(peer, here.session)
         assert peer.connection.ice_controlling is not strong
@@ -278,7 +230,7 @@ async def test_consent_is_kept_on_both_sides_while_every_datagram_arrives(
     async def keep(controlling: bool) -> None:
         async with (
             world(controlling, dice=Loaded()) as here,
-            here.peer(controlling=not controlling) as peer,
+            AioicePeer(here, controlling=not controlling) as peer,
         ):
             await connected(peer, here.session)
             before = len(here.session.history)
@@ -297,7 +249,7 @@ async def test_consent_is_kept_on_both_sides_while_every_datagram_arrives(
 async def test_an_aioice_that_closes_is_noticed_and_the_reason_is_told() -> None:
     async def close(controlling: bool) -> None:
         async with world(controlling, dice=Loaded()) as here:
-            async with here.peer(controlling=not controlling) as peer:
+            async with AioicePeer(here, controlling=not controlling) as peer:
                 await connected(peer, here.session)
                 events = here.session.events()
             lost = await until(events, State.DISCONNECTED)
@@ -311,24 +263,13 @@ async def test_an_aioice_that_closes_is_noticed_and_the_reason_is_told() -> None
     await asyncio.gather(*(close(controlling) for controlling in ROLES))
 
 
-async def until(
-    events: AsyncIterator[StateChanged | PathChanged], state: State, *, generation: int = 1
-) -> StateChanged:
-    """Wait for the move of a generation to a state."""
-    async with asyncio.timeout(TIME):
-        async for event in events:
-            if isinstance(event, StateChanged) and event.new is state and event.generation == generation:
-                return event
-    raise AssertionError(f"the session was closed before it was {state.name}")
-
-
 async def test_new_credentials_of_aioice_are_believed_when_the_old_path_does_not_answer() -> None:
     async def begin_anew(controlling: bool) -> None:
         async with world(controlling, consent_timeout=30.0) as here:
-            async with here.peer(controlling=not controlling) as first:
+            async with AioicePeer(here, controlling=not controlling) as first:
                 await connected(first, here.session)
                 events = here.session.events()
-            async with here.peer(controlling=not controlling) as second:
+            async with AioicePeer(here, controlling=not controlling) as second:
                 begun, _, _ = await asyncio.gather(
                     until(events, State.IDLE, generation=2),
                     until(here.session.events(), State.CONNECTED, generation=2),
@@ -343,30 +284,12 @@ async def test_new_credentials_of_aioice_are_believed_when_the_old_path_does_not
     await asyncio.gather(*(begin_anew(controlling) for controlling in ROLES))
 
 
-@asynccontextmanager
-async def stun_server() -> AsyncIterator[tuple[str, int]]:
-    """Run the demonstration's STUN server as a process."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "warren.cli.stun_server", f"127.0.0.1:{port}", stdout=PIPE
-    )
-    assert process.stdout is not None
-    try:
-        assert await asyncio.wait_for(process.stdout.readline(), TIME) == b"ready\n"
-        yield "127.0.0.1", port
-    finally:
-        process.terminate()
-        await process.wait()
-
-
 @both_roles
 async def test_a_server_reflexive_candidate_alone_is_enough(controlling: bool) -> None:
     async with (
         stun_server() as server,
         world(controlling, stun=(f"stun:{server[0]}:{server[1]}",)) as here,
-        here.peer(controlling=not controlling, stun_server=server, types=("srflx",)) as peer,
+        AioicePeer(here, controlling=not controlling, stun_server=server, types=("srflx",)) as peer,
     ):
         await connected(peer, here.session)
         path = here.session.path

@@ -2,22 +2,57 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
-from tests.scenarios.pion import PionAgent
 from warren.backoff import Backoff
 from warren.errors import SignalingError
-from warren.ice.transport import Address
 from warren.keys import KeyPair, PrivateKey, PublicKey, PublicKeyPair
 from warren.messages import Candidate, Credentials, Message
 from warren.sansio import Dice
-from warren.signaling.backend import CarrierBackend
-from warren.testing.host import SimHost
+from warren.signaling.backend import Backend
 
-__all__ = ["CunicuPeer"]
+__all__ = ["Agent", "AgentMaker", "CunicuPeer"]
 
 LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 RESEND: Final = Backoff(first=0.5, factor=1.5, limit=60.0, jitter=0.5)
+
+
+class Agent(Protocol):
+    """An agent of pion, or one that behaves like it."""
+
+    @property
+    def selected(self) -> object | None:
+        """The pair that data takes, None without one."""
+
+    def gather(self) -> None:
+        """Look for candidates."""
+
+    def start(self, remote: Credentials) -> None:
+        """Begin the checks."""
+
+    def add_remote(self, candidate: Candidate) -> None:
+        """Take a candidate of the peer."""
+
+    def send(self, data: bytes) -> bool:
+        """Send over the selected pair; false where there is none."""
+
+    def close(self) -> None:
+        """Be silent from now on."""
+
+
+class AgentMaker(Protocol):
+    """Makes agents, which tell `found` of their candidates, `data` of datagrams, and `lost` of their end."""
+
+    def __call__(
+        self,
+        *,
+        controlling: bool,
+        local: Credentials,
+        found: Callable[[Candidate], None],
+        lost: Callable[[str], None],
+        data: Callable[[bytes], None],
+    ) -> Agent:
+        """Make it; it does nothing yet."""
 
 
 class CunicuPeer:
@@ -26,8 +61,7 @@ class CunicuPeer:
     Args:
         key: who it is.
         peer: whom it wants to reach.
-        host: where it runs.
-        server: the STUN server it asks.
+        make_agent: makes an agent each time that it begins anew.
         backend: signaling; stays its owner's.
         dice: chance.
         event: told in words of each change of state.
@@ -37,9 +71,8 @@ class CunicuPeer:
         self,
         key: PrivateKey,
         peer: PublicKey,
-        host: SimHost,
-        server: Address | None,
-        backend: CarrierBackend,
+        make_agent: AgentMaker,
+        backend: Backend,
         dice: Dice,
         event: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -48,9 +81,9 @@ class CunicuPeer:
         self.restarts = 0
         self._pair = KeyPair(key, peer)
         self._controlling = key.public < peer
-        self._host, self._server, self._backend, self._dice = host, server, backend, dice
+        self._make_agent, self._backend, self._dice = make_agent, backend, dice
         self._event = event
-        self._agent: PionAgent | None = None
+        self._agent: Agent | None = None
         self._local: Credentials | None = None
         self._remote: Credentials | None = None
         self._delays = RESEND.delays(dice)
@@ -58,7 +91,7 @@ class CunicuPeer:
         self._tasks: dict[asyncio.Task[None], None] = {}
 
     @property
-    def agent(self) -> PionAgent | None:
+    def agent(self) -> Agent | None:
         """The agent as it is now."""
         return self._agent
 
@@ -100,12 +133,9 @@ class CunicuPeer:
             if self._agent is agent:
                 self.restart(reason)
 
-        agent = self._agent = PionAgent(
-            self._host,
-            self._server,
+        agent = self._agent = self._make_agent(
             controlling=self._controlling,
             local=self._local,
-            dice=self._dice,
             found=self._found,
             lost=lost,
             data=self.received.append,

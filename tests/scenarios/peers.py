@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from functools import partial
 from random import Random
 from typing import Any, Protocol
 
 from tests.scenarios.cunicu_peer import CunicuPeer
+from tests.scenarios.pion import PionAgent
 from tests.scenarios.plan import PeerPlan
 from warren import Config, Node, NotConnected, Session, StateChanged
 from warren.ice.transport import Address
@@ -103,8 +105,9 @@ class Peer:
         self._observer.came_up(self)
         await self._stack.enter_async_context(_Closing(backend))
         if self.plan.cunicu:
+            agent = partial(PionAgent, self.host, self._stun[0], dice=self._dice)
             self.cunicu = CunicuPeer(
-                self.key, self.partners[0].public, self.host, self._stun[0], backend, self._dice,
+                self.key, self.partners[0].public, agent, backend, self._dice,
                 lambda text: self._observer.noted(self, text),
             )  # fmt: skip
             await self._stack.enter_async_context(self.cunicu)
