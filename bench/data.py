@@ -28,22 +28,26 @@ Receive = Callable[[], Awaitable[bytes]]
 async def rate(send: Send, receive: Receive, seconds: float) -> float:
     """Send for so many seconds; returns datagrams received per second."""
     payload = bytes(SIZE)
-    arrived = 0
-    room = asyncio.Semaphore(WINDOW)
+    sent = arrived = 0
+    room = asyncio.Event()
 
     async def drain() -> None:
         nonlocal arrived
         while True:
             await receive()
             arrived += 1
-            room.release()
+            if sent - arrived == WINDOW // 2:
+                room.set()
 
     reader = asyncio.create_task(drain())
     start = time.perf_counter()
     while time.perf_counter() - start < seconds:
-        await room.acquire()
-        if (waiting := send(payload)) is not None:
-            await waiting
+        while sent - arrived < WINDOW:
+            sent += 1
+            if (waiting := send(payload)) is not None:
+                await waiting
+        room.clear()
+        await room.wait()
     elapsed = time.perf_counter() - start
     reader.cancel()
     await asyncio.gather(reader, return_exceptions=True)

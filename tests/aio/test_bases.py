@@ -23,14 +23,14 @@ class Stage:
         self.loop = VirtualLoop()
         self.network = SimNetwork(self.loop, Random(1))
         self.host: SimHost = self.network.host("a", *addresses)
-        self.received: list[tuple[Base, bytes, Address]] = []
+        self.received: list[tuple[Base, list[bytes], Address]] = []
         self.opened: list[Base] = []
         self.closed: list[Base] = []
         self.bases = Bases(
             self.host,
             config or Config(),
             dice=Random(2),
-            received=lambda base, data, source: self.received.append((base, data, source)),
+            received=lambda base, datagrams, source: self.received.append((base, list(datagrams), source)),
             opened=self.opened.append,
             closed=self.closed.append,
         )
@@ -49,7 +49,7 @@ def test_each_usable_address_has_a_socket_and_what_it_receives_is_told_with_its_
             b"hello", (one.address, one.port)
         )
         await asyncio.sleep(1.0)
-        assert stage.received == [(one, b"hello", ("203.0.113.2", 7))]
+        assert stage.received == [(one, [b"hello"], ("203.0.113.2", 7))]
 
     stage.run(main())
     assert [base.address for base in stage.opened] == ["203.0.113.1", "2001:db8::1"]

@@ -1,5 +1,6 @@
 import asyncio
 import errno
+from collections.abc import Sequence
 
 import pytest
 
@@ -14,8 +15,8 @@ class Inbox:
         self.items: list[tuple[bytes, Address]] = []
         self._arrived = asyncio.Event()
 
-    def __call__(self, data: bytes, source: Address) -> None:
-        self.items.append((data, source))
+    def __call__(self, datagrams: Sequence[bytes], source: Address) -> None:
+        self.items.extend((data, source) for data in datagrams)
         self._arrived.set()
 
     async def wait(self, count: int) -> list[tuple[bytes, Address]]:
@@ -116,14 +117,14 @@ async def test_a_handler_may_close_its_socket() -> None:
     loop = asyncio.get_running_loop()
     closed = loop.create_future()
 
-    def received(data: bytes, source: Address) -> None:
+    def received(datagrams: Sequence[bytes], source: Address) -> None:
         receiver.close()
-        closed.set_result(data)
+        closed.set_result(datagrams)
 
     receiver = open_udp_socket(loop, "127.0.0.1", 0, received)
     sender = open_udp_socket(loop, "127.0.0.1", 0, Inbox())
     try:
         sender.send(b"last", receiver.local)
-        assert await asyncio.wait_for(closed, 10) == b"last"
+        assert await asyncio.wait_for(closed, 10) == [b"last"]
     finally:
         sender.close()

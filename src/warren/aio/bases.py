@@ -2,7 +2,7 @@
 
 import errno
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from warren.aio.network import InterfaceAddress, Network, Received, Sender, UdpSocket, usable_addresses
@@ -25,7 +25,7 @@ class Bases(Mapping[Base, Sender]):
         network: whose addresses.
         config: which of them, and the ports.
         dice: where in a range of ports to begin.
-        received: gets every datagram.
+        received: gets the datagrams, those that came together at once.
         opened: told of a base that is new.
         closed: told of one that is gone.
     """
@@ -36,7 +36,7 @@ class Bases(Mapping[Base, Sender]):
         config: Config,
         *,
         dice: Dice,
-        received: Callable[[Base, bytes, Address], None],
+        received: Callable[[Base, Sequence[bytes], Address], None],
         opened: Callable[[Base], None],
         closed: Callable[[Base], None],
     ) -> None:
@@ -109,8 +109,8 @@ class Bases(Mapping[Base, Sender]):
     async def _open(self, item: InterfaceAddress, *, strict: bool) -> None:
         bases: list[Base] = []  # The base needs the port that the socket gets; nothing is received before.
 
-        def received(data: bytes, source: Address) -> None:
-            self._received(bases[0], data, source)
+        def received(datagrams: Sequence[bytes], source: Address) -> None:
+            self._received(bases[0], datagrams, source)
 
         try:
             sock = await self._bind(item.address, received)

@@ -26,7 +26,8 @@ if sys.platform == "linux":
 
 __all__ = ["InterfaceAddress", "Network", "Sender", "SystemNetwork", "UdpSocket", "usable_addresses"]
 
-Received = Callable[[bytes, Address], None]
+Received = Callable[[Sequence[bytes], Address], None]
+"""Is called with datagrams that came together from one source."""
 
 # include/uapi/linux/sockios.h, if.h
 _SIOCGIFFLAGS: Final = 0x8913
@@ -83,7 +84,7 @@ class Network(Protocol):
         ...
 
     async def open_udp(self, address: str, port: int, received: Received) -> UdpSocket:
-        """Bind a UDP socket; `received(data, source)` is called in the loop for each datagram.
+        """Bind a UDP socket; `received(datagrams, source)` is called in the loop with what came together.
 
         Raises:
             OSError: the address is not ours, or the port is in use.

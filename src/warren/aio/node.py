@@ -21,6 +21,7 @@ from warren.aio.relay import RelaySender
 from warren.aio.session import Session
 from warren.backoff import Backoff
 from warren.errors import ConfigurationError, SignalingError
+from warren.ice import stun
 from warren.ice.gather import MappingChanged
 from warren.ice.policy import CandidatePolicy
 from warren.ice.server_url import StunUrl, TurnUrl
@@ -83,7 +84,7 @@ class Node:
             self._network,
             self._config,
             dice=self._dice,
-            received=self._datagram_received,
+            received=self._datagrams_received,
             opened=lambda base: self._machine.add_base(base, self._loop.time()),
             closed=lambda base: self._machine.remove_base(base, self._loop.time()),
         )
@@ -352,6 +353,20 @@ class Node:
 
     # What comes from outside
 
+    def _datagrams_received(self, base: Base, datagrams: Sequence[bytes], source: Address) -> None:
+        machine = self._machine.expecting(base, source)
+        session = None if machine is None else self._sessions.get(machine)
+        if session is None:
+            for data in datagrams:
+                self._datagram_received(base, data, source)
+            return
+        data_alone = [data for data in datagrams if not stun.is_stun(data)]
+        if data_alone:
+            session.datagrams_received(data_alone)
+        if len(data_alone) < len(datagrams):
+            for data in filter(stun.is_stun, datagrams):
+                self._datagram_received(base, data, source)
+
     def _datagram_received(self, base: Base, data: bytes, source: Address) -> None:
         came = self._machine.datagram_received(base, source, data, self._loop.time())
         if came is None:
@@ -361,7 +376,7 @@ class Node:
 
     def _deliver(self, machine: SessionMachine, data: bytes) -> None:
         if (session := self._sessions.get(machine)) is not None:
-            session.datagram_received(data)
+            session.datagrams_received((data,))
 
     def _message_received(self, pair: PublicKeyPair, message: Message) -> None:
         if pair.theirs is not None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -162,7 +162,8 @@ class Session:
                 self._wake_receiver()
                 raise
         data = self._datagrams.popleft()
-        self._wake_receiver()
+        if self._receivers:
+            self._wake_receiver()
         return data
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -250,14 +251,14 @@ class Session:
 
     # What the node tells
 
-    def datagram_received(self, data: bytes) -> None:
-        """Queue a datagram of the peer; over 1,024 the oldest is dropped and counted."""
-        self._received += 1
-        self._received_bytes += len(data)
-        if len(self._datagrams) >= RECEIVE_QUEUE:
+    def datagrams_received(self, datagrams: Sequence[bytes]) -> None:
+        """Queue datagrams of the peer; over 1,024 the oldest are dropped and counted."""
+        self._received += len(datagrams)
+        self._received_bytes += sum(map(len, datagrams))
+        self._datagrams.extend(datagrams)
+        while len(self._datagrams) > RECEIVE_QUEUE:
             self._datagrams.popleft()
             self._drops["receive-queue-full"] += 1
-        self._datagrams.append(data)
         if self._receivers:
             self._wake_receiver()
 

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from warren.ice.transport import Address
@@ -21,6 +21,8 @@ BURST: Final = 256
 BUFFER: Final = 4 * 1024 * 1024
 """Bytes of kernel buffer asked for in each direction; the kernel gives what its limits allow."""
 
+Received = Callable[[Sequence[bytes], Address], None]
+
 MAX_DATAGRAM: Final = 65507  # 65535 less the headers of UDP and IPv4
 MAX_SEGMENTS: Final = 64  # UDP_MAX_SEGMENTS of Linux up to 6.8
 MAX_BATCH: Final = 61440  # Bytes; the kernel's limit is 65535 with all headers.
@@ -31,9 +33,9 @@ _UDP_GRO: Final = 104
 
 
 def open_udp_socket(
-    loop: asyncio.AbstractEventLoop, address: str, port: int, received: Callable[[bytes, Address], None]
+    loop: asyncio.AbstractEventLoop, address: str, port: int, received: Received
 ) -> "SystemUdpSocket":
-    """Bind a UDP socket and call `received(data, source)` in `loop` for each datagram.
+    """Bind a UDP socket and call `received(datagrams, source)` in `loop` with what came together.
 
     Raises:
         OSError: the address is not ours, or the port is in use.
@@ -59,12 +61,13 @@ class SystemUdpSocket:
 
     __slots__ = (
         "_batch",
-        "_batch_size",
         "_batch_to",
         "_buffer",
         "_flushing",
         "_loop",
         "_received",
+        "_room",
+        "_segment",
         "_segment_limit",
         "_sock",
         "_view",
@@ -72,9 +75,7 @@ class SystemUdpSocket:
         "local",
     )
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, received: Callable[[bytes, Address], None]
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, received: Received) -> None:
         self.dropped = 0
         """Datagrams that the system did not take."""
         host, port = sock.getsockname()[:2]
@@ -86,9 +87,11 @@ class SystemUdpSocket:
         self._view = memoryview(self._buffer)
         self._batch: list[bytes] = []
         self._batch_to: Address = ("", 0)
-        self._batch_size = 0
+        self._segment = 0
+        self._room = 0
+        """How many more datagrams, of a segment's length, the batch takes."""
         self._flushing = False
-        self._segment_limit = MAX_DATAGRAM if _join_segments(sock) else 0
+        self._segment_limit = MAX_BATCH if _join_segments(sock) else 0
         """Datagrams longer than this are not sent as segments; 0 where the kernel knows none."""
         loop.add_reader(sock.fileno(), self._readable)
 
@@ -99,14 +102,25 @@ class SystemUdpSocket:
             ValueError: the datagram is longer than UDP can carry.
         """
         size = len(data)
+        if self._room and size == self._segment and destination == self._batch_to:
+            self._room -= 1
+            self._batch.append(data)
+            return
         if size > MAX_DATAGRAM:
             raise ValueError(f"a datagram of {size} bytes is too long for UDP")
-        batch = self._batch
-        if batch and not self._fits(size, destination):
+        if self._room and 0 < size < self._segment and destination == self._batch_to:
+            self._room = 0  # All segments are as long as the first; only the last may be shorter.
+            self._batch.append(data)
+        else:
             self._flush()
-        batch.append(data)
+            self._begin(data, size, destination)
+
+    def _begin(self, data: bytes, size: int, destination: Address) -> None:
+        self._batch.append(data)
         self._batch_to = destination
-        self._batch_size += size
+        self._segment = size
+        if 0 < size <= self._segment_limit:
+            self._room = min(MAX_SEGMENTS, MAX_BATCH // size) - 1
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush_soon)
@@ -117,17 +131,6 @@ class SystemUdpSocket:
             self._flush()
             self._loop.remove_reader(self._sock.fileno())
             self._sock.close()
-
-    def _fits(self, size: int, destination: Address) -> bool:
-        # All segments of a batch are as long as the first; only the last may be shorter.
-        first = len(self._batch[0])
-        return (
-            0 < size <= first <= self._segment_limit
-            and len(self._batch[-1]) == first
-            and self._batch_to == destination
-            and len(self._batch) < MAX_SEGMENTS
-            and self._batch_size + size <= MAX_BATCH
-        )
 
     def _flush_soon(self) -> None:
         self._flushing = False
@@ -141,7 +144,7 @@ class SystemUdpSocket:
         elif batch:
             self._send_one(batch[0], destination)
         batch.clear()
-        self._batch_size = 0
+        self._room = 0
 
     def _send_segments(self, batch: list[bytes], destination: Address) -> None:
         size = len(batch[0])
@@ -175,14 +178,14 @@ class SystemUdpSocket:
                 continue
             if len(source) > 2:
                 source = (source[0], source[1])
-            if not control:
-                left -= 1
-                received(bytes(view[:size]), source)
-                continue
-            step = int.from_bytes(control[0][2], sys.byteorder)
-            for start in range(0, size, step):
-                left -= 1
-                received(bytes(view[start : min(start + step, size)]), source)
+            data = bytes(view[:size])
+            if control:
+                step = int.from_bytes(control[0][2], sys.byteorder)
+                datagrams = [data[start : start + step] for start in range(0, size, step)]
+            else:
+                datagrams = [data]
+            left -= len(datagrams)
+            received(datagrams, source)
 
 
 def _join_segments(sock: socket.socket) -> bool:

@@ -41,9 +41,12 @@ async def serve(addresses: Sequence[Address]) -> None:
         for host, port in addresses:
             sockets: list[SystemUdpSocket] = []
 
-            def received(data: bytes, source: Address, sockets: list[SystemUdpSocket] = sockets) -> None:
-                if (reply := answer(data, source)) is not None:
-                    sockets[0].send(reply, source)
+            def received(
+                datagrams: Sequence[bytes], source: Address, sockets: list[SystemUdpSocket] = sockets
+            ) -> None:
+                for data in datagrams:
+                    if (reply := answer(data, source)) is not None:
+                        sockets[0].send(reply, source)
 
             sockets.append(open_udp_socket(running, host, port, received))
             stack.enter_context(closing(sockets[0]))

@@ -76,6 +76,8 @@ class SessionMachine:
         self.controlling = ours < theirs
         self.drops: Counter[str] = Counter()
         """What came in the peer's name and was of no use, by reason."""
+        self.route: Route | None = None
+        """Where data goes, as of the last `outputs`; another object when the path changes."""
         self._describe_nat = describe_nat
         self._chronicle = Chronicle()
         self._rules = Rules()
@@ -120,11 +122,6 @@ class SessionMachine:
     def state(self) -> State:
         """The state of the generation that carries data, else of the newest that is not an offer."""
         return self._roster.state
-
-    @property
-    def route(self) -> Route | None:
-        """Where data goes now; another object when the path changes."""
-        return self._roster.route
 
     @property
     def path(self) -> Path | None:
@@ -409,6 +406,7 @@ class SessionMachine:
 
     def outputs(self) -> list[SessionOutput]:
         """Hand over what is to be done or told, in order."""
+        self.route = self._roster.route
         return self._chronicle.take()
 
 

@@ -202,6 +202,10 @@ class NodeMachine:
         self._relays.give_back(now)
         self._drain_gatherer(now)
 
+    def expecting(self, base: Base, source: Address) -> SessionMachine | None:
+        """The session whose data is what comes to this base from there and is no STUN."""
+        return self._by_source.get((base, source))
+
     def datagram_received(
         self, base: Base, source: Address, data: bytes, now: float
     ) -> tuple[SessionMachine, bytes] | None:

@@ -99,13 +99,15 @@ class SimHost:
         """List the addresses in the order in which they were attached."""
         return tuple(self._interfaces)
 
-    async def open_udp(self, address: str, port: int, received: Received) -> "SimSocket":
+    async def open_udp(
+        self, address: str, port: int, received: Callable[[Sequence[bytes], Address], None]
+    ) -> "SimSocket":
         """Bind a socket; port 0 draws a free one.
 
         Raises:
             OSError: the address is not this host's, or the port is taken.
         """
-        return self.bind(address, port, received)
+        return self.bind(address, port, lambda data, source: received([data], source))
 
     def bind(self, address: str, port: int, received: Received) -> "SimSocket":
         """Bind a socket at once; see `open_udp`."""

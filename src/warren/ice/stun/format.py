@@ -96,7 +96,8 @@ class StunError(ValueError):
 
 def is_stun(data: bytes) -> bool:
     """Tell STUN from data by the first bytes (RFC 8489, 5); what passes may still be malformed."""
-    return len(data) >= HEADER_SIZE and data[0] < 0x40 and data[4:8] == COOKIE_BYTES
+    # The cookie first: data hardly ever has it, and is asked about this in both directions.
+    return data.startswith(COOKIE_BYTES, 4) and data[0] < 0x40 and len(data) >= HEADER_SIZE
 
 
 def message_type(method: Method, cls: Class) -> int:
