@@ -1,13 +1,16 @@
-"""Datagrams per second through two connected sessions on loopback, beside aioice: `make bench-data`.
+"""Datagrams per second through two connected sessions on loopback, beside aioice and pion: `make bench-data`.
 
-Both run on uvloop, a pair of peers each, sender and receiver in one process, 1,200 bytes each. A round sends
-for a fixed time with a window, so that the kernel's buffers are not overrun and what is counted arrived.
-Rounds of the two alternate: what disturbs the machine disturbs both.
+A pair of peers each, sender and receiver in one process, 1,200 bytes each; we and aioice run on uvloop, and
+pion, where Go is present, on all cores that it finds. A round sends for a fixed time with a window, so that
+the kernel's buffers are not overrun and what is counted arrived. Rounds alternate: what disturbs the machine
+disturbs all.
 """
 
 import argparse
 import asyncio
+import json
 import statistics
+import subprocess
 import time
 from collections.abc import Awaitable, Callable
 
@@ -16,6 +19,8 @@ import uvloop
 import warren
 from bench import aioice_pair
 from bench.report import report
+from tests.interop.pion_program import build
+from tests.needs import missing
 
 SIZE = 1200
 WINDOW = 64
@@ -78,21 +83,44 @@ async def aioice_round(seconds: float) -> float:
         await aioice_pair.close(pair)
 
 
+def pion_round(seconds: float) -> float:
+    """One round through two agents of pion, in a process of their own."""
+    options = [f"-seconds={seconds}", f"-size={SIZE}", f"-window={WINDOW}"]
+    made = subprocess.run([build(), "rate", *options], stdout=subprocess.PIPE, check=True)
+    return float(json.loads(made.stdout)["datagrams_per_s"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a round")
     options = parser.parse_args()
-    ours, theirs = [], []
+    rounds: dict[str, Callable[[float], float]] = {
+        "warren": lambda seconds: uvloop.run(warren_round(seconds)),
+        "aioice": lambda seconds: uvloop.run(aioice_round(seconds)),
+    }
+    if missing("go") is None:
+        rounds["pion"] = pion_round
+    rates: dict[str, list[float]] = {name: [] for name in ("warren", "aioice", "pion")}
     for _ in range(options.rounds):
-        ours.append(uvloop.run(warren_round(options.seconds)))
-        theirs.append(uvloop.run(aioice_round(options.seconds)))
-    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+        for name, measure in rounds.items():
+            rates[name].append(measure(options.seconds))
+    ours = rates["warren"]
+    ratios = {
+        name: [a / b for a, b in zip(ours, rates[name], strict=True)] if rates[name] else []
+        for name in ("aioice", "pion")
+    }
     report(
-        f"datagrams of {SIZE} bytes through one session on loopback, on uvloop",
-        {"warren (datagrams/s)": ours, "aioice (datagrams/s)": theirs, "warren / aioice": ratios},
-        {"datagrams_per_s": round(statistics.median(ours)), "vs_aioice": round(statistics.median(ratios), 2)},
+        f"datagrams of {SIZE} bytes through one session on loopback",
+        {f"{name} (datagrams/s)": values for name, values in rates.items()}
+        | {f"warren / {name}": values for name, values in ratios.items()},
+        {"datagrams_per_s": round(statistics.median(ours))}
+        | {f"vs_{name}": _median(values) for name, values in ratios.items()},
     )
+
+
+def _median(values: list[float]) -> float | None:
+    return round(statistics.median(values), 2) if values else None
 
 
 if __name__ == "__main__":
