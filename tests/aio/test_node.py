@@ -8,10 +8,11 @@ import pytest
 
 from tests.signaling.cunicu_server import CunicuServer
 from warren.aio.calls import anyone
-from warren.aio.network import SystemNetwork, UdpSocket
+from warren.aio.network import Received, SystemNetwork, UdpSocket
 from warren.aio.node import Node
 from warren.aio.session import Session
 from warren.errors import ConfigurationError, NotConnected
+from warren.ice import stun
 from warren.ice.policy import CandidatePolicy
 from warren.ice.transport import Address
 from warren.keys import KeyPair, PrivateKey, PublicKey
@@ -209,6 +210,29 @@ async def test_a_full_receive_queue_drops_the_oldest_and_counts_it() -> None:
             to_alice.datagrams_received([b"%d" % number])
         assert await to_alice.recv() == b"6"
         assert to_alice.stats.drops["receive-queue-full"] == 6
+
+
+class OverheardNetwork(SystemNetwork):
+    """The system's network; what came together can be handed in beside what its sockets hear."""
+
+    async def open_udp(self, address: str, port: int, received: Received) -> UdpSocket:
+        self.hand_in = received
+        return await super().open_udp(address, port, received)
+
+
+async def test_stun_among_data_that_came_together_is_kept_from_the_session_and_nothing_else_is() -> None:
+    url, network = world(), OverheardNetwork()
+    async with (
+        Node(PrivateKey.generate(), url, config=LOOPBACK, network=network) as alice,
+        Node(PrivateKey.generate(), url, config=LOOPBACK) as bob,
+        alice.open(bob.public) as to_bob,
+        bob.open(alice.public),
+    ):
+        path = await to_bob.wait_connected(20)
+        network.hand_in([b"one", stun.server_request(bytes(12)), b"two"], path.remote.transport)
+        assert [await to_bob.recv(), await to_bob.recv()] == [b"one", b"two"]
+        assert to_bob.stats.datagrams_received == 2
+        assert alice.drops["stun-unknown-ufrag"] == 1
 
 
 async def test_two_receivers_get_one_datagram_each() -> None:

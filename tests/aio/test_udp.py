@@ -1,5 +1,6 @@
 import asyncio
 import errno
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -75,6 +76,28 @@ async def test_datagrams_of_mixed_lengths_to_two_receivers_keep_their_bounds_and
     finally:
         for udp in (*receivers, sender):
             udp.close()
+
+
+async def test_what_is_sent_in_one_turn_comes_together_where_the_system_joins_it() -> None:
+    loop = asyncio.get_running_loop()
+    bursts: list[int] = []
+    inbox = Inbox()
+
+    def received(datagrams: Sequence[bytes], source: Address) -> None:
+        bursts.append(len(datagrams))
+        inbox(datagrams, source)
+
+    receiver = open_udp_socket(loop, "127.0.0.1", 0, received)
+    sender = open_udp_socket(loop, "127.0.0.1", 0, Inbox())
+    sent = [bytes([number]) * (1000 if number < 39 else 10) for number in range(40)]
+    try:
+        for data in sent:
+            sender.send(data, receiver.local)
+        assert [data for data, _ in await inbox.wait(40)] == sent
+        assert bursts == ([40] if sys.platform == "linux" else [1] * 40)
+    finally:
+        receiver.close()
+        sender.close()
 
 
 async def test_a_port_in_use_is_an_os_error() -> None:

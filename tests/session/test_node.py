@@ -129,6 +129,13 @@ def test_data_from_a_proved_source_is_its_sessions() -> None:
     assert machine.datagram_received(A, THERE, b"data", 0.0) == (session, b"data")
 
 
+def test_the_session_that_expects_data_from_a_source_is_known_before_there_is_any() -> None:
+    machine = node()
+    session = connect(machine, Partner(7))
+    assert machine.expecting(A, THERE) is session
+    assert machine.expecting(A, (B.address, 4001)) is None
+
+
 @pytest.mark.parametrize("source", [(B.address, 4001), ("198.51.100.3", B.port)])
 def test_data_of_strangers_is_counted(source: Address) -> None:
     machine = node()

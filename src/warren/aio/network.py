@@ -24,7 +24,15 @@ from warren.session.config import Config
 if sys.platform == "linux":
     import fcntl
 
-__all__ = ["InterfaceAddress", "Network", "Sender", "SystemNetwork", "UdpSocket", "usable_addresses"]
+__all__ = [
+    "InterfaceAddress",
+    "Network",
+    "Received",
+    "Sender",
+    "SystemNetwork",
+    "UdpSocket",
+    "usable_addresses",
+]
 
 Received = Callable[[Sequence[bytes], Address], None]
 """Is called with datagrams that came together from one source."""
