@@ -19,6 +19,7 @@ from tests.interop.world import (
     LIVE,
     ROLES,
     TIME,
+    Turn,
     World,
     both_roles,
     stun_server,
@@ -29,6 +30,7 @@ from tests.interop.world import (
 from tests.needs import needs
 from tests.scenarios.cunicu_peer import CunicuPeer
 from warren.aio.session import Session
+from warren.ice.policy import CandidatePolicy
 from warren.messages import CandidateType
 from warren.session.outputs import PathChanged
 from warren.session.state import State
@@ -152,16 +154,39 @@ def reflexive(server: tuple[str, int]) -> Settings:
 @both_versions
 @both_roles
 async def test_a_relayed_candidate_alone_is_enough(controlling: bool, modules: str, tmp_path: Path) -> None:
-    async with turn_server(tmp_path) as server, world(controlling) as here:
-        turn = {"Scheme": 3, "Host": server.host, "Port": server.port, "Proto": 1}
-        who = {"Username": server.user, "Password": server.password}
-        relayed = Settings(servers=(turn | who,), types=(CandidateType.RELAY,))
-        async with pion_peer(here, relayed, modules=modules) as peer:
-            await connected(peer, here.session)
-            path = here.session.path
-            assert path is not None
-            assert path.remote.type is CandidateType.RELAY
-            assert await exchange(peer, here.session, COUNT) == expected(COUNT)
+    async with (
+        turn_server(tmp_path) as server,
+        world(controlling) as here,
+        pion_peer(here, relayed(server), modules=modules) as peer,
+    ):
+        await connected(peer, here.session)
+        path = here.session.path
+        assert path is not None
+        assert path.remote.type is CandidateType.RELAY
+        assert await exchange(peer, here.session, COUNT) == expected(COUNT)
+
+
+@needs("coturn")
+@both_versions
+@both_roles
+async def test_both_may_have_nothing_but_relays(controlling: bool, modules: str, tmp_path: Path) -> None:
+    async with (
+        turn_server(tmp_path) as server,
+        world(controlling, turn=(server.url,), candidates=CandidatePolicy.RELAY_ONLY) as here,
+        pion_peer(here, relayed(server), modules=modules) as peer,
+    ):
+        await connected(peer, here.session)
+        path = here.session.path
+        assert path is not None
+        assert (path.local.type, path.remote.type) == (CandidateType.RELAY, CandidateType.RELAY)
+        assert await exchange(peer, here.session, COUNT) == expected(COUNT)
+
+
+def relayed(server: Turn) -> Settings:
+    """Let pion have no candidate but what this TURN server lends it."""
+    turn = {"Scheme": 3, "Host": server.host, "Port": server.port, "Proto": 1}
+    who = {"Username": server.user, "Password": server.password}
+    return Settings(servers=(turn | who,), types=(CandidateType.RELAY,))
 
 
 @both_roles

@@ -111,6 +111,11 @@ class Turn:
     user: str = "ann"
     password: str = "secret"
 
+    @property
+    def url(self) -> str:
+        """How we are told of it."""
+        return f"turn:{self.user}:{self.password}@{self.host}:{self.port}"
+
 
 @asynccontextmanager
 async def turn_server(folder: Path) -> AsyncIterator[Turn]:
