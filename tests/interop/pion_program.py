@@ -69,6 +69,8 @@ class PionAgent:
     found: Callable[[Candidate], None]
     lost: Callable[[str], None]
     data: Callable[[bytes], None]
+    candidates: list[Candidate] = field(default_factory=list)
+    """Its own."""
     selected: tuple[Candidate, Candidate] | None = None
     """The local and the remote candidate of its pair."""
     states: list[tuple[str, float]] = field(default_factory=list)
@@ -98,6 +100,10 @@ class PionAgent:
         self.tell("send", data=base64.b64encode(data).decode())
         return True
 
+    def renominate(self, local: CandidateType) -> None:
+        """Move to the pair with its candidate of this type, as the newest pion can where it controls."""
+        self.tell("renominate", type=local)
+
     def close(self) -> None:
         """Close its sockets; what it says after that is of no interest."""
         self.closed = True
@@ -115,7 +121,8 @@ class PionAgent:
         match event["event"]:
             case "candidate":
                 if "candidate" in event:
-                    self.found(_candidate(event["candidate"]))
+                    self.candidates.append(_candidate(event["candidate"]))
+                    self.found(self.candidates[-1])
             case "state":
                 self.states.append((event["state"], event["at"]))
                 if event["state"] in OVER:

@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -32,7 +32,7 @@ from tests.scenarios.cunicu_peer import CunicuPeer
 from warren.aio.session import Session
 from warren.ice.policy import CandidatePolicy
 from warren.messages import CandidateType
-from warren.session.outputs import PathChanged
+from warren.session.outputs import PathChanged, StateChanged
 from warren.session.state import State
 
 pytestmark = needs("go")
@@ -187,6 +187,30 @@ def relayed(server: Turn) -> Settings:
     turn = {"Scheme": 3, "Host": server.host, "Port": server.port, "Proto": 1}
     who = {"Username": server.user, "Password": server.password}
     return Settings(servers=(turn | who,), types=(CandidateType.RELAY,))
+
+
+async def test_a_renomination_is_followed_though_the_pair_has_a_lower_priority() -> None:
+    async with stun_server() as server, world(False) as here:
+        two = replace(reflexive(server), types=(CandidateType.HOST, CandidateType.SERVER_REFLEXIVE))
+        async with pion_peer(here, two, modules=NEWEST) as peer:
+            await connected(peer, here.session)
+            path = here.session.path
+            assert path is not None
+            assert path.remote.type is CandidateType.HOST
+            await peer.program.until(lambda: len(peer.agent.candidates) == 2)
+            events = here.session.events()
+            peer.agent.renominate(CandidateType.SERVER_REFLEXIVE)
+            await moved(events, CandidateType.SERVER_REFLEXIVE)
+            await peer.program.until(lambda: len(peer.agent.pairs) == 2)
+            assert await exchange(peer, here.session, COUNT) == expected(COUNT)
+
+
+async def moved(events: AsyncIterator[StateChanged | PathChanged], remote: CandidateType) -> None:
+    """Wait until the path leads to a candidate of this type."""
+    async with asyncio.timeout(TIME):
+        async for event in events:
+            if isinstance(event, PathChanged) and event.path and event.path.remote.type is remote:
+                return
 
 
 @both_roles

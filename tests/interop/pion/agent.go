@@ -44,8 +44,6 @@ func newAgent(wanted command) (*agent, error) {
 		MulticastDNSMode: ice.MulticastDNSModeDisabled,
 		IncludeLoopback:  true,
 		InterfaceFilter:  func(name string) bool { return made.Interface == "" || name == made.Interface },
-		// coturn's certificate in a test is its own.
-		InsecureSkipVerify: true,
 	}
 	if len(config.NetworkTypes) == 0 {
 		config.NetworkTypes = []ice.NetworkType{ice.NetworkTypeUDP4, ice.NetworkTypeUDP6}
@@ -64,7 +62,7 @@ func newAgent(wanted command) (*agent, error) {
 		config.TCPMux = made.listener
 	}
 	var err error
-	if made.ice, err = ice.NewAgent(config); err != nil {
+	if made.ice, err = makeAgent(config); err != nil {
 		return nil, err
 	}
 	return made, made.tell()

@@ -33,6 +33,9 @@ type command struct {
 
 	// send
 	Data []byte `json:"data"`
+
+	// renominate: what its own candidate in the new pair is.
+	Type ice.CandidateType `json:"type"`
 }
 
 // event is one line of standard output.
@@ -107,6 +110,8 @@ func perform(agents map[int]*agent, wanted command) error {
 		return known.send(wanted.Data)
 	case "restart":
 		return known.ice.Restart(wanted.Ufrag, wanted.Pwd) // In place (RFC 8445, 9): gather and start follow.
+	case "renominate":
+		return renominate(known.ice, wanted.Type)
 	case "close":
 		delete(agents, wanted.Agent)
 		return known.close()
