@@ -77,12 +77,12 @@ def _network_namespaces() -> str | None:
 def _go() -> str | None:
     path = program("go")
     if path is None:
-        return "Go 1.21 or newer (https://go.dev/dl, or package golang-go where that is new enough)"
-    # Older ones neither read our go.mod nor fetch the toolchain that it names.
+        return "Go 1.24 or newer (https://go.dev/dl, or package golang-go where that is new enough)"
+    # What `tests/interop/pion/newest.mod` asks for.
     text = subprocess.run([path, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
     version = re.match(r"go(\d+)\.(\d+)", text)
-    if version is None or (int(version[1]), int(version[2])) < (1, 21):
-        return f"Go 1.21 or newer (https://go.dev/dl); {path} is {text.strip() or 'none'}"
+    if version is None or (int(version[1]), int(version[2])) < (1, 24):
+        return f"Go 1.24 or newer (https://go.dev/dl); {path} is {text.strip() or 'none'}"
     return None
 
 

@@ -52,11 +52,9 @@ def test_a_need_that_nobody_can_check_is_refused() -> None:
         needs("sun")
 
 
-def test_a_go_that_cannot_fetch_its_toolchain_is_as_good_as_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_go_that_is_too_old_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go = tmp_path / "go"
     go.write_text("#!/bin/sh\necho go1.19.8\n")
     go.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    assert CHECKS["go"]() == f"Go 1.21 or newer (https://go.dev/dl); {go} is go1.19.8"
+    assert CHECKS["go"]() == f"Go 1.24 or newer (https://go.dev/dl); {go} is go1.19.8"

@@ -33,9 +33,13 @@ def build(modules: str = "go.mod") -> Path:
     target = Path(sys.prefix) / "interop" / f"pion-{modules.partition('.')[0]}"
     # Others may be running the one that is there.
     fresh = target.with_name(f"{target.name}.{os.getpid()}")
-    command = [program("go") or "go", "build", f"-modfile={modules}", f"-tags={Path(modules).stem}"]
+    options = [f"-modfile={modules}", f"-tags={Path(modules).stem}", "-buildvcs=false", f"-o={fresh}"]
     made = subprocess.run(
-        [*command, "-o", fresh, "."], cwd=SOURCE, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        [program("go") or "go", "build", *options, "."],
+        cwd=SOURCE,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
     assert made.returncode == 0, f"the program with pion cannot be built:\n{made.stderr}"
     fresh.replace(target)

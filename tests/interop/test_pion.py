@@ -271,11 +271,15 @@ async def test_a_path_without_data_lives_by_consent_alone() -> None:
     await asyncio.gather(*(keep(controlling) for controlling in ROLES))
 
 
-async def test_the_time_to_connect_is_printed(record_property: Callable[[str, object], None]) -> None:
-    rounds = 5
+@needs("coturn")
+async def test_the_time_to_connect_is_printed(
+    record_property: Callable[[str, object], None], tmp_path: Path
+) -> None:
+    rounds = 3
     rows = [f"{'':38}{'pion (ms)':>12}{'warren (ms)':>12}  medians of {rounds}, from the first check"]
-    async with stun_server() as server:
-        for kind, settings in (("host", Settings()), ("srflx", reflexive(server))):
+    async with stun_server() as stun, turn_server(tmp_path) as turn:
+        kinds = {"host": Settings(), "srflx": reflexive(stun), "relay": relayed(turn)}
+        for kind, settings in kinds.items():
             for controlling, words in ROLES.items():
                 times = [await time_to_connect(controlling, settings) for _ in range(rounds)]
                 theirs, ours = (1000 * median(column) for column in zip(*times, strict=True))
