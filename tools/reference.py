@@ -23,7 +23,7 @@ PAGE: Final = "docs/reference.md"
 INSIDE: Final = {
     "Calls": {"may_call", "call_received", "end"},
     "Node": {"calls_begin", "calls_end", "session_closed", "session_restarted", "why_not_connected"},
-    "Session": {"datagram_received", "event_happened", "closed", "count_drop"},
+    "Session": {"datagrams_received", "event_happened", "closed", "count_drop"},
 }
 """What is public for other parts of warren only: the node and its sessions call one another."""
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/pion/ice/v4"
 )
@@ -120,14 +121,15 @@ func (a *agent) run(ufrag, pwd string) {
 	}
 }
 
+// send sends; that a pair is selected may be known a moment before pion gives the connection out.
 func (a *agent) send(data []byte) error {
 	select {
 	case conn := <-a.conn:
 		a.conn <- conn
 		_, err := conn.Write(data)
 		return err
-	default:
-		return fmt.Errorf("it is not connected")
+	case <-time.After(5 * time.Second):
+		return errors.New("it is not connected")
 	}
 }
 
