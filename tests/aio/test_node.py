@@ -1,6 +1,6 @@
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -346,9 +346,7 @@ async def test_a_server_whose_name_is_not_known_is_told_once(caplog: pytest.LogC
 class NoUdp(SystemNetwork):
     """The system's network where no datagram ever leaves."""
 
-    async def open_udp(
-        self, address: str, port: int, received: Callable[[bytes, Address], None]
-    ) -> "SilentSocket":
+    async def open_udp(self, address: str, port: int, received: Received) -> "SilentSocket":
         return SilentSocket(await super().open_udp(address, port, received))
 
 
