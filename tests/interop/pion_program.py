@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -24,12 +25,20 @@ OVER: Final = ("Disconnected", "Failed")
 """States after which cunīcu throws its agent away."""
 
 
-@functools.cache
 def build(modules: str = "go.mod") -> Path:
-    """Build the program with the versions that a file of modules names; returns where it is.
+    """Build the program with the versions that a file of modules names, once; returns where it is.
 
     Needs the network where Go has not kept the modules from an earlier time.
     """
+    with _building:
+        return _build(modules)
+
+
+_building = threading.Lock()
+
+
+@functools.cache
+def _build(modules: str) -> Path:
     target = Path(sys.prefix) / "interop" / f"pion-{modules.partition('.')[0]}"
     # Others may be running the one that is there.
     fresh = target.with_name(f"{target.name}.{os.getpid()}")
@@ -81,6 +90,8 @@ class PionAgent:
     """What it was, and when (in seconds on the program's clock)."""
     pairs: list[float] = field(default_factory=list)
     """When it selected a pair."""
+    arrived: int = 0
+    """How many datagrams."""
     closed: bool = False
 
     def gather(self) -> None:
@@ -135,6 +146,7 @@ class PionAgent:
                 self.selected = _candidate(event["local"]), _candidate(event["remote"])
                 self.pairs.append(event["at"])
             case "data":
+                self.arrived += 1
                 self.data(base64.b64decode(event["data"]))
 
 
@@ -195,11 +207,19 @@ class PionProgram:
         self._process.stdin.write(json.dumps(command).encode() + b"\n")
 
     async def until(self, condition: Callable[[], bool], seconds: float = TIME) -> None:
-        """Wait until something that it says makes this true."""
-        async with asyncio.timeout(seconds):
-            while not condition():
-                self._happened.clear()
-                await self._happened.wait()
+        """Wait until something that it says makes this true.
+
+        Raises:
+            AssertionError: the time was over first; the text says what was heard.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    self._happened.clear()
+                    await self._happened.wait()
+        except TimeoutError:
+            heard = [(agent.states, agent.pairs, agent.arrived) for agent in self._agents]
+            raise AssertionError(f"not in {seconds} s: errors {self.errors}, agents {heard}") from None
 
     async def _read(self) -> None:
         assert self._process.stdout is not None

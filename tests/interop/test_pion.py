@@ -92,8 +92,9 @@ async def exchange(peer: PionPeer, session: Session, count: int = 1) -> tuple[se
     for number in range(count):
         session.send(b"to pion %d" % number)
         peer.cunicu.send(b"to warren %d" % number)
+    theirs = set(await peer.received(count))
     async with asyncio.timeout(TIME):
-        return set(await peer.received(count)), {await session.recv() for _ in range(count)}
+        return theirs, {await session.recv() for _ in range(count)}
 
 
 def expected(count: int = 1) -> tuple[set[bytes], set[bytes]]:
