@@ -78,23 +78,29 @@ async def test_datagrams_of_mixed_lengths_to_two_receivers_keep_their_bounds_and
             udp.close()
 
 
-async def test_what_is_sent_in_one_turn_comes_together_where_the_system_joins_it() -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux joins datagrams")
+@pytest.mark.parametrize(
+    ("sizes", "bursts"),
+    [([1000] * 39 + [10], [40]), ([10] * 130, [64, 64, 2]), ([1200] * 60, [51, 9])],
+    ids=["the last may be shorter", "64 datagrams at the most", "60 KiB at the most"],
+)
+async def test_what_is_sent_in_one_turn_comes_together(sizes: list[int], bursts: list[int]) -> None:
     loop = asyncio.get_running_loop()
-    bursts: list[int] = []
+    came: list[int] = []
     inbox = Inbox()
 
     def received(datagrams: Sequence[bytes], source: Address) -> None:
-        bursts.append(len(datagrams))
+        came.append(len(datagrams))
         inbox(datagrams, source)
 
     receiver = open_udp_socket(loop, "127.0.0.1", 0, received)
     sender = open_udp_socket(loop, "127.0.0.1", 0, Inbox())
-    sent = [bytes([number]) * (1000 if number < 39 else 10) for number in range(40)]
+    sent = [bytes([number]) * size for number, size in enumerate(sizes)]
     try:
         for data in sent:
             sender.send(data, receiver.local)
-        assert [data for data, _ in await inbox.wait(40)] == sent
-        assert bursts == ([40] if sys.platform == "linux" else [1] * 40)
+        assert [data for data, _ in await inbox.wait(len(sent))] == sent
+        assert came == bursts
     finally:
         receiver.close()
         sender.close()
