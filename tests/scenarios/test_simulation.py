@@ -1,0 +1,46 @@
+"""2,000 seeds of the simulation keep every property, and a seed tells the same story wherever it runs."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.scenarios.world import play
+
+SEEDS = 2000
+BLOCK = 100
+TOLD_TWICE = 20
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
+def test_every_property_holds(first: int) -> None:
+    outcomes = [play(seed) for seed in range(first, first + BLOCK)]
+    broken = [
+        f"seed {outcome.plan.seed}: {outcome.violation}\n"
+        f"    replay: python -m tests.scenarios.simulate -v --seed {outcome.plan.seed}"
+        for outcome in outcomes
+        if outcome.violation is not None
+    ]
+    assert not broken, "\n".join(["", *broken])
+
+
+def test_a_seed_is_the_same_run_to_the_byte_whatever_the_hash_seed() -> None:
+    code = (
+        "from tests.scenarios.world import play\n"
+        f"for seed in range({TOLD_TWICE}):\n"
+        "    outcome = play(seed)\n"
+        "    print(seed, outcome.digest, outcome.packets)\n"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hash_seed in ("1", "4242")
+    ]
+    assert told[0].count("\n") == TOLD_TWICE
+    assert told[0] == told[1]
