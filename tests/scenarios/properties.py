@@ -34,6 +34,9 @@ ENVELOPES_WHILE_WELL: Final = 15
 CONSENT: Final = 5.5
 """How long a session that has lost the address of its path may look for another way (RFC 7675)."""
 
+LOOK: Final = 2.0
+"""How often tables are counted; nothing may fill one faster than some tens of entries a second."""
+
 EXCUSE: Final = 45.0
 """How long after a disturbance of the path or of a peer a session may still be lost through it."""
 
@@ -118,7 +121,7 @@ class Watch(logging.Handler):
                 self._look_at_path(peer, session, now)
                 self._live[session] = live
         if now >= self._next_tables:
-            self._next_tables = now + 1.0
+            self._next_tables = now + LOOK
             self.look_at_tables(peers)
         if self.broken:
             raise self.broken[0]

@@ -2,7 +2,14 @@
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
+
+from warren.ice.candidate import LocalCandidate
+from warren.ice.transport import Base, Route, Transmit
+from warren.keys import PrivateKey, PublicKey
+from warren.messages import Candidate, Credentials
 
 __all__ = ["sizes_over_bounds"]
 
@@ -21,38 +28,70 @@ BOUNDS: Final[dict[str, int]] = {
 
 CONTAINERS: Final = (dict, OrderedDict, Counter, list, set, frozenset, deque, tuple)
 
+FIXED: Final = (Enum, LocalCandidate, Base, Route, Transmit, PrivateKey, PublicKey, Candidate, Credentials)
+"""Values that hold nothing that could grow; most of what a walk meets is of these."""
+
 
 def sizes_over_bounds(root: object) -> Iterator[tuple[str, int, int]]:
     """Yield (place, entries, bound) of each container in warren's objects under `root` that is too large."""
     seen: set[int] = set()
-    waiting: list[tuple[str, str, Any]] = [(type(root).__name__, "", root)]
+    waiting: list[tuple[Any, tuple[Any, ...], str]] = [(root, (), type(root).__name__)]
     while waiting:
-        place, attribute, item = waiting.pop()
+        item, above, name = waiting.pop()
         if id(item) in seen:
             continue
         seen.add(id(item))
-        if isinstance(item, CONTAINERS):
-            bound = BOUNDS.get(attribute, DEFAULT)
+        place = (above, name)
+        kind = _kinds[type(item)]
+        if kind.container:
+            bound = BOUNDS.get(name, DEFAULT)
             if len(item) > bound:
-                yield place, len(item), bound
+                yield _describe(place), len(item), bound
             values = item.values() if isinstance(item, dict) else item
-            waiting.extend((f"{place}[]", attribute, value) for value in values if _is_ours(value))
+            waiting.extend((value, above, name) for value in values if _kinds[type(value)].walked)
             continue
-        for name, value in _attributes(item):
-            if _is_ours(value):
-                waiting.append((f"{place}.{name}", name, value))
+        for attribute, stored in kind.slots:
+            value = getattr(item, stored, None)
+            if _kinds[type(value)].walked:
+                waiting.append((value, place, attribute))
+        for attribute, value in getattr(item, "__dict__", {}).items():
+            if _kinds[type(value)].walked:
+                waiting.append((value, place, attribute))
 
 
-def _is_ours(value: object) -> bool:
-    module = type(value).__module__
-    ours = module.startswith("warren.") and not module.startswith("warren.testing")
-    return ours or isinstance(value, CONTAINERS)
+def _describe(place: tuple[Any, ...]) -> str:
+    names = []
+    while place:
+        place, name = place
+        names.append(name)
+    return ".".join(reversed(names))
 
 
-def _attributes(item: object) -> Iterator[tuple[str, object]]:
-    yield from getattr(item, "__dict__", {}).items()
-    for kind in type(item).__mro__:
-        for name in getattr(kind, "__slots__", ()):
-            full = f"_{kind.__name__.lstrip('_')}{name}" if name.startswith("__") else name
-            if hasattr(item, full):
-                yield name, getattr(item, full)
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What there is to know of a type."""
+
+    container: bool
+    walked: bool
+    """Whether it may hold what can grow: a container, or an object of warren's own."""
+    slots: tuple[tuple[str, str], ...]
+    """Its slots, each with the name under which it is stored."""
+
+
+class _Kinds(dict[type, _Kind]):
+    """Every type met so far; looking each up anew would cost half of the walk."""
+
+    def __missing__(self, kind: type) -> _Kind:
+        module = kind.__module__
+        ours = module.startswith("warren.") and not module.startswith("warren.testing")
+        container = issubclass(kind, CONTAINERS)
+        slots = tuple(
+            (name, f"_{one.__name__.lstrip('_')}{name}" if name.startswith("__") else name)
+            for one in kind.__mro__
+            for name in getattr(one, "__slots__", ())
+        )
+        known = self[kind] = _Kind(container, container or (ours and not issubclass(kind, FIXED)), slots)
+        return known
+
+
+_kinds: Final = _Kinds()
