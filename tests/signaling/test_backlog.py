@@ -55,6 +55,12 @@ async def test_several_drops_are_one_gap_and_later_ones_another() -> None:
     assert items == [Gap(), ENVELOPES[2], Gap(), *ENVELOPES[4:], *ENVELOPES[:2]]
 
 
+async def test_what_was_lost_before_it_came_is_a_gap_too() -> None:
+    backlog = Backlog()
+    backlog.lose()
+    assert await anext(backlog) == Gap()
+
+
 async def test_bytes_are_bounded_too() -> None:
     backlog = Backlog()
     for envelope in ENVELOPES[:5]:

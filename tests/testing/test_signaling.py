@@ -9,7 +9,7 @@ import pytest
 from warren.envelope import Envelope
 from warren.errors import SignalingError
 from warren.keys import PrivateKey
-from warren.signaling.carrier import Identity, Received
+from warren.signaling.carrier import Gap, Identity, Received
 from warren.testing.clock import run
 from warren.testing.link import Link
 from warren.testing.signaling import SimCarrier, SimServer
@@ -165,6 +165,35 @@ def test_deaf_stream_stays_open_and_gets_nothing() -> None:
         assert heard == []
         assert other_heard == [envelope()]
         assert not task.done()
+
+    simulate(scene)
+
+
+def test_a_server_that_loses_envelopes_tells_of_a_gap_afterwards() -> None:
+    async def scene(server: SimServer) -> None:
+        heard: list[Received | str] = []
+        client = server.client("b")
+        task = asyncio.create_task(listen(client, heard))
+        carrier, _ = await scene_with_listener(server)
+        server.go_lossy(client, lossy=True)
+        await carrier.publish(envelope())
+        await asyncio.sleep(1.0)
+        assert heard == []
+        server.go_lossy(client, lossy=False)
+        await carrier.publish(envelope())
+        await asyncio.sleep(1.0)
+        assert heard == [Gap(), envelope()]
+        assert not task.done()
+
+    simulate(scene)
+
+
+def test_it_tells_who_can_be_reached_from_now_on() -> None:
+    async def scene(server: SimServer) -> None:
+        told: list[str] = []
+        server.subscribed = lambda client: told.append(client.name)
+        await scene_with_listener(server)
+        assert told == ["b"]
 
     simulate(scene)
 

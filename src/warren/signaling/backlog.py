@@ -36,6 +36,11 @@ class Backlog(AsyncIterator[Received]):
             self._gap = True
         self._changed.set()
 
+    def lose(self) -> None:
+        """Something was lost before it came here: a `Gap` says so."""
+        self._gap = True
+        self._changed.set()
+
     def end(self, reason: str) -> None:
         """Add no more: the reader gets what is there, then SignalingError with the reason."""
         self._reason = reason

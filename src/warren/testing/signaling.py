@@ -36,6 +36,8 @@ class SimServer:
         """Told of each envelope that a client publishes, as it leaves."""
         self.delivered: Callable[[SimCarrier, Envelope], None] | None = None
         """Told of each envelope that comes to a client, before the client has it."""
+        self.subscribed: Callable[[SimCarrier], None] | None = None
+        """Told of each client whose subscription has become live, or has had a gap."""
         self._up_at = 0.0
 
     @property
@@ -59,6 +61,15 @@ class SimServer:
             if subscription.client is client:
                 self.remove(subscription)
 
+    def go_lossy(self, client: "SimCarrier", *, lossy: bool) -> None:
+        """Lose what comes for a client from now on; when that is over each subscription is told of a gap."""
+        for subscription in self.all_subscriptions():
+            if subscription.client is client:
+                if subscription.lossy and not lossy:
+                    subscription.backlog.lose()
+                    self._tell(client)
+                subscription.lossy = lossy
+
     def all_subscriptions(self) -> list["SimSubscription"]:
         """List the subscriptions in the order of their keys' first coming."""
         return [one for several in self.subscriptions.values() for one in several]
@@ -80,6 +91,9 @@ class SimServer:
         if not subscriptions:
             self.fates["nobody there"] += 1
         for subscription in subscriptions:
+            if subscription.lossy:
+                self.fates["lost by the server"] += 1
+                continue
             times = subscription.client.down.draw(self.loop.time())
             if not times:
                 self.fates["lost"] += 1
@@ -90,6 +104,11 @@ class SimServer:
     def add(self, subscription: "SimSubscription") -> None:
         """Serve a subscription from now on."""
         self.subscriptions.setdefault(subscription.key, []).append(subscription)
+        self._tell(subscription.client)
+
+    def _tell(self, client: "SimCarrier") -> None:
+        if self.subscribed is not None:
+            self.subscribed(client)
 
     def remove(self, subscription: "SimSubscription") -> None:
         """Serve it no more; one that is not there is ignored."""
@@ -107,6 +126,8 @@ class SimSubscription:
         self.client = client
         self.key = key
         self.backlog = Backlog()
+        self.lossy = False
+        """Whether the server loses what comes for it."""
         self._server = server
         self._ended = False
 
