@@ -99,9 +99,13 @@ class HostileServer(SimServer):
             data = self._seen[int(self.dice.random() * len(self._seen))]
             self._replayed += 1
             try:
-                self.deliver(Envelope.parse(data).recipient.raw, data)
+                envelope = Envelope.parse(data)
             except EnvelopeError:
                 continue
+            self.deliver(envelope.recipient.raw, data)
+            if "reflect" in self.tricks:
+                # Its sender may have forgotten by now that these are its own words.
+                self._play("reflect", envelope, data)
         if self._replayed < REPLAYS:
             self._timer = self.loop.call_later(self.dice.uniform(0.05, 3.0), self._replay)
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 from typing import Any, Protocol
@@ -12,9 +13,11 @@ from tests.scenarios.pion import PionAgent
 from tests.scenarios.plan import PeerPlan
 from warren import Config, Node, NotConnected, Session, StateChanged
 from warren.ice.transport import Address
-from warren.keys import PrivateKey, PublicKey
-from warren.session.outputs import PathChanged
+from warren.keys import KeyPair, PrivateKey, PublicKey, PublicKeyPair
+from warren.messages import Message
+from warren.session.outputs import Path, PathChanged
 from warren.signaling.backend import CarrierBackend
+from warren.signaling.inbox import Admit, Handler
 from warren.testing.host import SimHost
 from warren.testing.link import Link
 from warren.testing.signaling import SimCarrier, SimServer
@@ -33,6 +36,12 @@ class Observer(Protocol):
 
     def received(self, peer: "Peer", sender: PublicKey, data: bytes) -> None:
         """A session has received a datagram."""
+
+    def said(self, pair: PublicKeyPair, message: Message) -> None:
+        """A peer gives a message to signaling."""
+
+    def heard(self, pair: PublicKeyPair, message: Message) -> None:
+        """A message that signaling believes in is handed to a peer."""
 
     def noted(self, peer: "Peer", text: str) -> None:
         """Something that only the log shows."""
@@ -73,6 +82,7 @@ class Peer:
         self.cunicu: CunicuPeer | None = None
         self.sessions: dict[PublicKey, Session] = {}
         """Those open now."""
+        self._users: dict[Session, list[asyncio.Task[None]]] = {}
         self._server, self._stun, self._dice, self._observer = server, stun, dice, observer
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
@@ -101,7 +111,7 @@ class Peer:
 
     async def _come_up(self) -> None:
         self.carrier = carrier = self._server.client(self.name, self.signaling)
-        backend = CarrierBackend(carrier, random_bytes=self._dice.randbytes, dice=self._dice)
+        backend = _WatchedBackend(carrier, self._dice, self._observer)
         self._observer.came_up(self)
         await self._stack.enter_async_context(_Closing(backend))
         if self.plan.cunicu:
@@ -129,7 +139,7 @@ class Peer:
                 await self._go_down()
 
     async def _go_down(self) -> None:
-        self.sessions = {}
+        self.sessions, self._users = {}, {}
         node, self.node = self.node, None
         await self._stack.aclose()
         self._stack = AsyncExitStack()
@@ -144,13 +154,14 @@ class Peer:
         """Open the session with a partner."""
         if self.node is not None and partner.public not in self.sessions:
             session = self.sessions[partner.public] = self.node.open(partner.public)
-            self._spawn(self._watch(session))
-            self._spawn(self._receive(session))
+            self._users[session] = [self._spawn(self._watch(session)), self._spawn(self._receive(session))]
 
-    def close(self, partner: "Peer") -> None:
-        """Close the session with a partner."""
-        if (session := self.sessions.pop(partner.public, None)) is not None:
-            session.close()
+    def close(self, partner: "Peer") -> list[asyncio.Task[None]]:
+        """Close the session with a partner; returns the tasks that used it, which are to end by that."""
+        if (session := self.sessions.pop(partner.public, None)) is None:
+            return []
+        session.close()
+        return self._users.pop(session)
 
     def restart(self, partner: "Peer") -> None:
         """Restart the session with a partner, as its user may at any time."""
@@ -166,19 +177,10 @@ class Peer:
         session = self.sessions.get(partner.public)
         return session is not None and session.path is not None
 
-    def relayed_to(self, partner: "Peer") -> bool:
-        """Whether data to the partner goes by way of a relay."""
+    def path_to(self, partner: "Peer") -> Path | None:
+        """Where data goes; None without a path, and where cunīcu keeps it to itself."""
         session = self.sessions.get(partner.public)
-        return session is not None and session.path is not None and session.path.relayed
-
-    def way_to(self, partner: "Peer") -> str:
-        """Tell the path to the partner."""
-        session = self.sessions.get(partner.public)
-        path = None if session is None else session.path
-        if path is None:
-            return "none"
-        ends = (f"{end.type.word} {end.transport}" for end in (path.local, path.remote))
-        return " to ".join(ends)
+        return None if session is None else session.path
 
     def send(self, partner: "Peer") -> bool:
         """Send a datagram to the partner if there is a path."""
@@ -194,8 +196,10 @@ class Peer:
             return False
         return True
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.get_running_loop().create_task(work))
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.append(task)
+        return task
 
     async def _answer_calls(self, node: Node) -> None:
         allowed = {partner.public: partner for partner in self.partners}
@@ -210,6 +214,36 @@ class Peer:
     async def _receive(self, session: Session) -> None:
         async for data in session:
             self._observer.received(self, session.peer, data)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ear:
+    """A handler that is listened in to; equal to another one of the same handler."""
+
+    handler: Handler
+    observer: Observer = field(compare=False)
+
+    def __call__(self, pair: PublicKeyPair, message: Message) -> None:
+        self.observer.heard(pair, message)
+        self.handler(pair, message)
+
+
+class _WatchedBackend(CarrierBackend):
+    """The real backend; what goes in and what comes out is told."""
+
+    def __init__(self, carrier: SimCarrier, dice: Random, observer: Observer) -> None:
+        super().__init__(carrier, random_bytes=dice.randbytes, dice=dice)
+        self._observer = observer
+
+    async def publish(self, key_pair: KeyPair, message: Message) -> int | None:
+        self._observer.said(key_pair.public, message)
+        return await super().publish(key_pair, message)
+
+    async def subscribe(self, key_pair: KeyPair, handler: Handler, *, admit: Admit | None = None) -> bool:
+        return await super().subscribe(key_pair, _Ear(handler, self._observer), admit=admit)
+
+    async def unsubscribe(self, key_pair: KeyPair, handler: Handler) -> bool:
+        return await super().unsubscribe(key_pair, _Ear(handler, self._observer))
 
 
 class _Closing:

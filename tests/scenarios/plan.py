@@ -1,6 +1,7 @@
 """What a seed draws: who there is, behind which NATs, and what goes wrong when."""
 
 from dataclasses import dataclass, replace
+from itertools import combinations
 from random import Random
 from typing import Final, Literal
 
@@ -8,17 +9,28 @@ from tests.scenarios.hostile import TRICKS
 from warren.testing.link import Link
 from warren.testing.nat import NatKind, direct_path_possible
 
-__all__ = ["PeerPlan", "Plan", "Trouble", "TroubleKind", "direct", "draw", "reachable"]
+__all__ = [
+    "NETWORK",
+    "SIGNALING",
+    "PeerPlan",
+    "Plan",
+    "Trouble",
+    "TroubleKind",
+    "direct",
+    "draw",
+    "reachable",
+]
 
 TroubleKind = Literal[
     "turn-restart", "turn-silent",
-    "cut", "rebind", "readdress", "stun-silent", "move", "uplink", "server-restart", "client-cut", "deaf",
+    "cut", "rebind", "readdress", "stun-silent", "move", "uplink",
+    "server-restart", "client-cut", "deaf", "gap",
     "memory-loss", "crash", "both-crash", "session-restart", "both-restart", "reopen", "leap",
 ]  # fmt: skip
 
 NETWORK: Final = ("cut", "rebind", "readdress", "stun-silent", "move", "uplink")
 TURN: Final = ("turn-restart", "turn-silent")
-SIGNALING: Final = ("server-restart", "client-cut", "deaf")
+SIGNALING: Final = ("server-restart", "client-cut", "deaf", "gap")
 PEERS: Final = ("memory-loss", "crash", "both-crash", "session-restart", "both-restart", "reopen", "leap")
 CLEAN: Final = Link()
 CONES: Final = (NatKind.PUBLIC, NatKind.FULL_CONE, NatKind.ADDRESS_RESTRICTED, NatKind.PORT_RESTRICTED)
@@ -87,6 +99,27 @@ class Plan:
         return self.link == CLEAN and not any(
             one.kind in (*NETWORK, *TURN) or one.kind == "leap" for one in self.troubles
         )
+
+    @property
+    def calm_signaling(self) -> bool:
+        """Whether envelopes are never in trouble."""
+        return (
+            self.signaling == CLEAN and not self.tricks
+            and not any(one.kind in SIGNALING for one in self.troubles)
+        )  # fmt: skip
+
+    @property
+    def patience(self) -> float:
+        """How long after the trouble it may take until everything is as it should be, seconds."""
+        way_out = all(reachable(self, one, other) for one, other in combinations(self.peers, 2))
+        if not self.calm_signaling or not way_out:
+            return 160.0  # A deaf subscription shows after 70 s, a hopeless attempt ends after 40 s.
+        if not self.calm_network:
+            # Connections that were cut off are opened anew by the next generation only, and so does cunīcu.
+            return 160.0 if any(peer.cunicu or not peer.udp for peer in self.peers) else 30.0
+        if any(peer.listens for peer in self.peers):
+            return 30.0  # It waits for the back-off of its caller.
+        return 4.0 if len(self.troubles) < 3 else 12.0  # Who begins anew often is held back.
 
     @property
     def quiet(self) -> bool:

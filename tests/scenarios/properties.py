@@ -7,34 +7,33 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.scenarios.peers import Peer, payload
-from tests.scenarios.plan import Plan
-from tests.scenarios.tables import sizes_over_bounds
+from tests.scenarios.plan import NETWORK, SIGNALING, Plan
+from tests.scenarios.sessions import Sessions
+from tests.scenarios.tables import left_over, sizes_over_bounds
+from tests.scenarios.traffic import Traffic
 from warren import Session, State, StateChanged
 from warren.envelope import Envelope
-from warren.keys import PublicKey
+from warren.keys import PublicKey, PublicKeyPair
+from warren.messages import Message
 from warren.session.outputs import PathChanged
-from warren.session.state import MOVES
+from warren.session.roster import GRACE
 from warren.testing.network import Packet
 from warren.testing.signaling import SimCarrier
 
 __all__ = ["Violation", "Watch"]
 
-LIVE: Final = (State.CONNECTED, State.COMPLETED)
-
-PACKETS_PER_SECOND: Final = 400
-"""What one host may send to all in any second, whatever happens to it."""
-
 ENVELOPES_PER_TEN_SECONDS: Final = 100
 """What one warren peer may publish to one other in any ten seconds."""
 
 PACKETS_WHILE_WELL: Final = 150
-ENVELOPES_WHILE_WELL: Final = 15
-"""What one peer may send in the seven seconds in which all is well; twice as much beside a relay."""
+ENVELOPES_WHILE_WELL: Final = 10
+ENVELOPES_WHILE_REPLAYED: Final = 15
+"""What one peer may send in the seven seconds in which all is well; twice as many packets beside a relay."""
 
-CONSENT: Final = 5.5
-"""How long a session that has lost the address of its path may look for another way (RFC 7675)."""
+STEPS: Final = 10_000
+"""How often all may come to rest at one and the same moment."""
 
-LOOK: Final = 2.0
+LOOK: Final = 4.0
 """How often tables are counted; nothing may fill one faster than some tens of entries a second."""
 
 EXCUSE: Final = 45.0
@@ -56,8 +55,13 @@ class Violation(AssertionError):
 class _Life:
     """What is known of one life of a peer."""
 
-    messages: Counter[PublicKey]
-    """Authentic messages of each other peer that came to it."""
+    came: dict[PublicKey, set[bytes]]
+    """Authentic envelopes of each other peer that came to it, by their nonces."""
+    said: set[Message]
+    """What it has said."""
+    subscribed: int
+    heard: Counter[PublicKey]
+    """Messages of each other peer that it took for authentic and new."""
 
 
 class Watch(logging.Handler):
@@ -77,20 +81,18 @@ class Watch(logging.Handler):
         self._loop = loop
         self._hostile = hostile_addresses
         self._lives: dict[PublicKey, _Life] = {}
+        self._said: dict[tuple[PublicKey, PublicKey], set[Message]] = {}
         self._authentic: dict[tuple[bytes, bytes], tuple[PublicKey, PublicKey]] = {}
         self._keys: dict[str, PublicKey] = {}
-        self._sent: dict[str, deque[float]] = {}
+        self.sessions = Sessions(plan, self.break_, self._is_excused)
+        self.traffic = Traffic(self.break_, [peer.name for peer in plan.peers if not peer.cunicu])
         self._published: dict[tuple[PublicKey, PublicKey], deque[float]] = {}
-        self._live: dict[Session, bool] = {}
-        self._pathless: dict[Session, float] = {}
         self._excused: dict[frozenset[PublicKey], float] = {}
         self._data: Counter[tuple[PublicKey, PublicKey]] = Counter()
-        self._packets: Counter[str] = Counter()
         self._envelopes: Counter[tuple[PublicKey, PublicKey]] = Counter()
         self._next_tables = 0.0
-        self.first_connected: dict[tuple[PublicKey, PublicKey], float] = {}
-        self.failures: dict[tuple[PublicKey, PublicKey], tuple[float, str]] = {}
-        """When a session failed last, and the reason told."""
+        self._changed_at = self._listening_since = 0.0
+        self._steps, self._stepped_at = 0, -1.0
 
     def break_(self, name: str, text: str) -> None:
         """Enter a violation."""
@@ -113,26 +115,25 @@ class Watch(logging.Handler):
     def step(self, peers: list[Peer]) -> None:
         """Look at everything that can be looked at; raises what was broken."""
         now = self._loop.time()
-        for peer in peers:
-            for session in peer.sessions.values():
-                live = session.state in LIVE
-                if self._live.get(session, False) and not live:
-                    self._lost(peer, session)
-                self._look_at_path(peer, session, now)
-                self._live[session] = live
+        self.sessions.step(peers, now)
+        self._steps = self._steps + 1 if now == self._stepped_at else 0
+        self._stepped_at = now
+        if self._steps > STEPS:
+            self.break_("standstill", f"{self._steps} steps, and time does not go on")
         if now >= self._next_tables:
             self._next_tables = now + LOOK
             self.look_at_tables(peers)
         if self.broken:
             raise self.broken[0]
 
-    def _look_at_path(self, peer: Peer, session: Session, now: float) -> None:
-        """A path belongs to a session that lives, which may look for another while consent lasts."""
-        live, has_path = session.state in LIVE, session.path is not None
-        if live == has_path:
-            self._pathless.pop(session, None)
-        elif has_path or now - self._pathless.setdefault(session, now) > CONSENT:
-            self.break_("path and state", f"{peer.name}: {session.state.name} with path {session.path}")
+    def subscribed(self, peer: Peer) -> None:
+        """A peer's subscription has become live, or had a gap: it keeps it unless something ends it."""
+        self.sessions.may_hear(peer, self._loop.time())
+        life = self._lives[peer.public]
+        life.subscribed += 1
+        disturbed = any(one.kind in (*SIGNALING, *NETWORK, "leap") for one in self.plan.troubles)
+        if life.subscribed > 1 and not disturbed:
+            self.break_("subscription", f"{peer.name} subscribes once more, and nothing has ended it")
 
     def look_at_tables(self, peers: list[Peer]) -> None:
         """Count everything that a node holds."""
@@ -141,13 +142,17 @@ class Watch(logging.Handler):
                 for place, size, bound in sizes_over_bounds(peer.node):
                     self.break_("bounded tables", f"{peer.name}: {size} entries in {place}, at most {bound}")
 
-    def _lost(self, peer: Peer, session: Session) -> None:
-        if not self._is_excused(peer.public, session.peer):
-            last = session.history[-1]
-            self.break_(
-                "live session torn down",
-                f"{peer.name}: {session.state.name} after {last.old.name} ({last.reason}); nothing was wrong",
-            )
+    def look_back(self, peers: list[Peer]) -> None:
+        """When all is well nothing of what was before is kept: generations that are over, old ufrags."""
+        if self._loop.time() - self._changed_at < 2 * GRACE:
+            return  # What was replaced just now is still there.
+        for peer in peers:
+            if peer.node is None:
+                continue
+            for what, size, bound in left_over(peer.node, len(peer.sessions)):
+                self.break_("looks back", f"{peer.name} keeps {size} {what}, at most {bound}")
+        if self.broken:
+            raise self.broken[0]
 
     def _is_excused(self, one: PublicKey, other: PublicKey) -> bool:
         now = self._loop.time()
@@ -158,7 +163,7 @@ class Watch(logging.Handler):
 
     def came_up(self, peer: Peer) -> None:
         """A new life of the peer has begun."""
-        self._lives[peer.public] = _Life(Counter())
+        self._lives[peer.public] = _Life({}, set(), 0, Counter())
         self._keys[peer.name] = peer.public
         self.tell(f"{peer.name} comes up")
 
@@ -173,19 +178,13 @@ class Watch(logging.Handler):
         if isinstance(event, PathChanged):
             self._path_changed(peer, session, event)
             return
+        self._changed_at = self._loop.time()
         self.tell(
             f"{peer.name} {event.old.name} -> {event.new.name}, generation {event.generation}: {event.reason}"
         )
-        if event.new not in MOVES[event.old]:
-            self.break_("table", f"{peer.name}: {event.old.name} -> {event.new.name} is no move")
-        if event.new is State.NEW and not self._lives[peer.public].messages[session.peer]:
+        if event.new is State.NEW and not self._lives[peer.public].came.get(session.peer):
             self.break_("nothing without a message", f"{peer.name}: NEW, and no word of the peer has come")
-        if event.new is State.CONNECTED:
-            self.first_connected.setdefault((peer.public, session.peer), event.time)
-        if event.new is State.FAILED:
-            self.failures[peer.public, session.peer] = (event.time, event.reason)
-        if not event.reason:
-            self.break_("reasons", f"{peer.name}: {event.new.name} without a reason")
+        self.sessions.changed(peer, session, event)
 
     def _path_changed(self, peer: Peer, session: Session, event: PathChanged) -> None:
         path = event.path
@@ -209,7 +208,7 @@ class Watch(logging.Handler):
     def begin_holding(self, peers: list[Peer]) -> None:
         """From now on all is well: count what is sent and received."""
         self._data.clear()
-        self._packets.clear()
+        self.traffic.sent.clear()
         self._envelopes.clear()
         for peer in peers:
             if peer.cunicu is not None:
@@ -224,13 +223,33 @@ class Watch(logging.Handler):
             if got < 3:
                 self.break_("data", f"{got} of 3 datagrams of {one.name} came to {other.name}")
             said = self._envelopes[one.public, other.public]
-            if said > ENVELOPES_WHILE_WELL:
+            # A server that repeats what was said goes on with it, and some of that is answered.
+            repeated = "replay" in self.plan.tricks
+            if said > (ENVELOPES_WHILE_REPLAYED if repeated else ENVELOPES_WHILE_WELL):
                 self.break_(
                     "talkative", f"{one.name} has published {said} envelopes to {other.name}, all being well"
                 )
-            sent = self._packets[one.name]
+            sent = self.traffic.sent[one.name]
             if sent > PACKETS_WHILE_WELL * (2 if self.plan.turn else 1):
                 self.break_("talkative", f"{one.name} has sent {sent} packets, all being well")
+        if self.broken:
+            raise self.broken[0]
+
+    def begin_listening(self) -> None:
+        """From now on collect who asks whom, for longer than two checks of consent are apart."""
+        self.traffic.usernames = set()
+        self._listening_since = self._loop.time()
+
+    def end_listening(self) -> None:
+        """Both sides were in the same generation: each asked the one that asked it."""
+        usernames = self.traffic.usernames or set()
+        if self._changed_at > self._listening_since - GRACE:
+            return  # One that was replaced still asks for a while.
+        if not all(peer.udp for peer in self.plan.peers):
+            return  # What passes in streams is not seen here.
+        for asked, asking in usernames:
+            if (asking, asked) not in usernames:
+                self.break_("one generation", f"{asking} asks {asked}, which asks somebody else or nobody")
         if self.broken:
             raise self.broken[0]
 
@@ -240,19 +259,35 @@ class Watch(logging.Handler):
             self.break_("false data", f"{peer.name} got {data[:40]!r} as data of {sender}")
         self._data[sender, peer.public] += 1
 
+    # What the peers say to each other
+
+    def said(self, pair: PublicKeyPair, message: Message) -> None:
+        """A peer speaks to another one."""
+        assert pair.theirs is not None
+        self._said.setdefault((pair.ours, pair.theirs), set()).add(message)
+        self._lives[pair.ours].said.add(message)
+
+    def heard(self, pair: PublicKeyPair, message: Message) -> None:
+        """A peer takes a message for authentic, directed to it and new: it must be all of that."""
+        sender = pair.theirs
+        assert sender is not None
+        own = message in self._said.get((pair.ours, sender), ())
+        if own and message.session is None and message not in self._lives[pair.ours].said:
+            return  # cunīcu's messages name no ends, and who has lost its memory does not know its own words.
+        if message not in self._said.get((sender, pair.ours), ()):
+            self.break_("authentic", f"{pair.ours} has heard of {sender} what that never said to it")
+        life = self._lives[pair.ours]
+        life.heard[sender] += 1
+        if life.heard[sender] > len(life.came.get(sender, ())):
+            self.break_("fresh", f"{pair.ours} has heard more of {sender} than came: something twice")
+
     # What passes the network and the signaling server
 
     def packet(self, packet: Packet) -> None:
         """A datagram has met its fate."""
         if packet.sender not in self._keys:
             return
-        self._packets[packet.sender] += 1
-        times = self._sent.setdefault(packet.sender, deque())
-        times.append(packet.time)
-        while times[0] < packet.time - 1.0:
-            times.popleft()
-        if len(times) > PACKETS_PER_SECOND:
-            self.break_("storm of packets", f"{packet.sender} has sent {len(times)} packets within a second")
+        self.traffic.packet(packet)
 
     def published(self, client: SimCarrier, data: bytes) -> None:
         """An envelope leaves a peer."""
@@ -262,6 +297,7 @@ class Watch(logging.Handler):
         if envelope.sender == envelope.recipient:
             return
         self._envelopes[envelope.sender, envelope.recipient] += 1
+        self.sessions.spoke(envelope.sender, envelope.recipient, self._loop.time())
         now = self._loop.time()
         times = self._published.setdefault((envelope.sender, envelope.recipient), deque())
         times.append(now)
@@ -275,7 +311,7 @@ class Watch(logging.Handler):
         ends = self._authentic.get((envelope.nonce, envelope.body))
         life = self._lives.get(envelope.recipient)
         if life is not None and ends == (envelope.sender, envelope.recipient):
-            life.messages[envelope.sender] += 1
+            life.came.setdefault(envelope.sender, set()).add(envelope.nonce)
 
     # What is logged
 

@@ -11,7 +11,7 @@ from warren.ice.transport import Base, Route, Transmit
 from warren.keys import PrivateKey, PublicKey
 from warren.messages import Candidate, Credentials
 
-__all__ = ["sizes_over_bounds"]
+__all__ = ["left_over", "sizes_over_bounds"]
 
 DEFAULT: Final = 256
 
@@ -26,6 +26,11 @@ BOUNDS: Final[dict[str, int]] = {
 }
 """By the attribute that holds the container; the limits of ice.md, session.md and security.md."""
 
+SETTLED: Final[dict[str, int]] = {"Generation": 3, "Attempt": 3}
+"""What a session that is well may hold: the bound generation, an offer, one that has just retired."""
+
+UFRAGS: Final = 3
+
 CONTAINERS: Final = (dict, OrderedDict, Counter, list, set, frozenset, deque, tuple)
 
 FIXED: Final = (Enum, LocalCandidate, Base, Route, Transmit, PrivateKey, PublicKey, Candidate, Credentials)
@@ -34,6 +39,26 @@ FIXED: Final = (Enum, LocalCandidate, Base, Route, Transmit, PrivateKey, PublicK
 
 def sizes_over_bounds(root: object) -> Iterator[tuple[str, int, int]]:
     """Yield (place, entries, bound) of each container in warren's objects under `root` that is too large."""
+    for item, place in _walk(root):
+        if _kinds[type(item)].container:
+            bound = BOUNDS.get(place[1], DEFAULT)
+            if len(item) > bound:
+                yield _describe(place), len(item), bound
+
+
+def left_over(root: object, sessions: int) -> Iterator[tuple[str, int, int]]:
+    """Yield (what, how many, bound) of what a node with so many sessions, all well, has too many of."""
+    found = Counter(type(item).__name__ for item, _ in _walk(root))
+    for name, bound in SETTLED.items():
+        if found[name] > bound * sessions:
+            yield f"{name}s", found[name], bound * sessions
+    for item, place in _walk(root):
+        if place[1] == "_by_ufrag" and isinstance(item, dict) and len(item) > UFRAGS * sessions:
+            yield "ufrags", len(item), UFRAGS * sessions
+
+
+def _walk(root: object) -> Iterator[tuple[Any, tuple[Any, str]]]:
+    """Yield everything of warren's under `root`, and every container, each once with its place."""
     seen: set[int] = set()
     waiting: list[tuple[Any, tuple[Any, ...], str]] = [(root, (), type(root).__name__)]
     while waiting:
@@ -42,11 +67,9 @@ def sizes_over_bounds(root: object) -> Iterator[tuple[str, int, int]]:
             continue
         seen.add(id(item))
         place = (above, name)
+        yield item, place
         kind = _kinds[type(item)]
         if kind.container:
-            bound = BOUNDS.get(name, DEFAULT)
-            if len(item) > bound:
-                yield _describe(place), len(item), bound
             values = item.values() if isinstance(item, dict) else item
             waiting.extend((value, above, name) for value in values if _kinds[type(value)].walked)
             continue

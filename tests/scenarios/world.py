@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from dataclasses import dataclass, replace
-from itertools import combinations, permutations
+from itertools import permutations
 from random import Random
 from typing import Final
 
+from tests.scenarios.ends import problems
 from tests.scenarios.hostile import Attacker, HostileServer
 from tests.scenarios.peers import Peer
 from tests.scenarios.plan import PeerPlan, Plan, Trouble, direct, draw, reachable
@@ -18,12 +19,10 @@ from warren.testing.host import StunServer
 from warren.testing.link import Link
 from warren.testing.nat import NatKind
 from warren.testing.network import Packet, Realm, SimNetwork, SimRouter
+from warren.testing.signaling import SimCarrier
 from warren.testing.turn import TurnServer
 
 __all__ = ["Outcome", "play"]
-
-SETTLING: Final = 400.0
-"""How long after the trouble it may take until everything is as it should be."""
 
 HOLDING: Final = 6.0
 """How long that must hold then."""
@@ -143,6 +142,7 @@ class World:
         self.network.watch = self.watch.packet
         self.server.published = self.watch.published
         self.server.delivered = self.watch.delivered
+        self.server.subscribed = self._subscribed
         if self.plan.attacker:
             host = self.network.host("attacker", "203.0.113.66", "203.0.113.67")
             attacker = self.attacker = Attacker(self.network, host, "203.0.113.66", "203.0.113.67", self.dice)
@@ -152,6 +152,10 @@ class World:
                 self.watch.packet(packet)
 
             self.network.watch = watch
+
+    def _subscribed(self, client: SimCarrier) -> None:
+        peer = next(peer for peer in self.peers if peer.name == client.name)
+        self.watch.subscribed(peer)
 
     # Life
 
@@ -247,10 +251,10 @@ class World:
             who.host.attach(who.address, realm)
 
     def _free_address(self, before: str, realm: Realm) -> str:
+        """Find another address than before: with the same one a socket would go on as if nothing had been."""
         prefix = before.rpartition(".")[0]
-        return next(
-            address for last in range(120, 250) if (address := f"{prefix}.{last}") not in realm.members
-        )
+        taken = {before, *realm.members}
+        return next(address for last in range(120, 250) if (address := f"{prefix}.{last}") not in taken)
 
     async def _stun_silent(self, who: Peer, other: Peer, duration: float) -> None:
         server = self.stun[int(self.dice.random() * len(self.stun))]
@@ -282,6 +286,12 @@ class World:
         if who.carrier is not None:
             self.server.go_deaf(who.carrier)
 
+    async def _gap(self, who: Peer, other: Peer, duration: float) -> None:
+        if (carrier := who.carrier) is not None:
+            self.server.go_lossy(carrier, lossy=True)
+            await asyncio.sleep(duration)
+            self.server.go_lossy(carrier, lossy=False)
+
     async def _memory_loss(self, who: Peer, other: Peer, duration: float) -> None:
         self.watch.excuse(who)
         await who.down()
@@ -301,6 +311,9 @@ class World:
     async def _session_restart(self, who: Peer, other: Peer, duration: float) -> None:
         if who.plan.cunicu or other.plan.cunicu:
             self.watch.excuse(who, other)  # A restarting cunīcu has no path until it is connected again.
+        if not (who.connected_to(other) and other.connected_to(who)):
+            self.watch.excuse(who, other)  # What was never connected goes at once, and its other end with it.
+        self.watch.sessions.restarts[frozenset((who.public, other.public))] = self.loop.time()
         who.restart(other)
 
     async def _both_restart(self, who: Peer, other: Peer, duration: float) -> None:
@@ -310,8 +323,10 @@ class World:
 
     async def _reopen(self, who: Peer, other: Peer, duration: float) -> None:
         self.watch.excuse(who, other, until=self.loop.time() + duration)
-        who.close(other)
-        await asyncio.sleep(duration)
+        tasks = who.close(other)
+        await asyncio.sleep(max(duration, 0.1))
+        if not all(task.done() for task in tasks):
+            self.watch.break_("nothing left", f"{who.name} still waits for what a closed session brings")
         if not who.plan.listens:
             who.open(other)
 
@@ -337,47 +352,12 @@ class World:
             # cunīcu begins anew for every envelope that comes late; only then can anything settle.
             await asyncio.sleep(self.plan.signaling.hold)
         began = self.loop.time()
-        while problems := self._problems(began):
-            if self.loop.time() - began > SETTLING:
-                raise Violation("end", f"{SETTLING:.0f} s after the trouble: {'; '.join(problems)}")
+        patience = self.plan.patience
+        while found := problems(self.plan, self.peers, self.watch, began):
+            if self.loop.time() - began > patience:
+                raise Violation("end", f"{patience:.0f} s after the trouble: {'; '.join(found)}")
             await asyncio.sleep(0.5)
         self.settled = self.loop.time() - began
-
-    def _problems(self, began: float) -> list[str]:
-        """Say what is not yet as it should be."""
-        problems = []
-        for one, other in combinations(self.peers, 2):
-            if not one.is_up or not other.is_up:
-                problems.append(f"{one.name} or {other.name} is down")
-            elif reachable(self.plan, one.plan, other.plan):
-                problems.extend(self._not_connected(one, other))
-            else:
-                problems.extend(self._not_failed(one, other, began))
-        return problems
-
-    def _not_connected(self, one: Peer, other: Peer) -> list[str]:
-        problems = []
-        for peer, partner in ((one, other), (other, one)):
-            if not peer.connected_to(partner):
-                session = peer.sessions.get(partner.public)
-                state = session.state.name if session else "no session"
-                problems.append(f"{peer.name} is not connected to {partner.name}: {state}")
-            elif not self.watch.data_came(peer, partner):
-                problems.append(f"nothing of {peer.name} comes to {partner.name}")
-            elif peer.relayed_to(partner) is direct(peer.plan, partner.plan):
-                problems.append(f"{peer.name} goes to {partner.name} the wrong way: {peer.way_to(partner)}")
-            peer.send(partner)
-        return problems
-
-    def _not_failed(self, one: Peer, other: Peer, began: float) -> list[str]:
-        problems = []
-        for peer, partner in ((one, other), (other, one)):
-            failed, reason = self.watch.failures.get((peer.public, partner.public), (-1.0, ""))
-            if failed < began:
-                problems.append(f"{peer.name} has not told why there is no way to {partner.name}")
-            elif "NAT" not in reason and "none was answered" not in reason:
-                problems.append(f"{peer.name} failed with a reason that does not help: {reason}")
-        return problems
 
     async def _hold(self) -> None:
         """What is well stays so, data flows both ways, and hardly anything else."""
@@ -387,13 +367,23 @@ class World:
             if reachable(self.plan, pair[0].plan, pair[1].plan)
         ]  # fmt: skip
         self.watch.begin_holding(self.peers)
-        for _ in range(3):
-            await asyncio.sleep(HOLDING / 3)
+        await self._send_all(pairs, 3)
+        await asyncio.sleep(1.0)
+        self.watch.end_holding(pairs)
+        self.watch.begin_listening()
+        await self._send_all(pairs, 3)
+        await asyncio.sleep(1.0)
+        # What a relay passes on is wrapped, and who cannot be reached does not answer.
+        if all(direct(one.plan, other.plan) for one, other in permutations(self.peers, 2)):
+            self.watch.end_listening()
+        self.watch.look_back(self.peers)
+
+    async def _send_all(self, pairs: list[tuple[Peer, Peer]], times: int) -> None:
+        for _ in range(times):
+            await asyncio.sleep(HOLDING / times)
             for one, other in pairs:
                 if not one.send(other):
                     raise Violation("end", f"{one.name} cannot send to {other.name} any more")
-        await asyncio.sleep(1.0)
-        self.watch.end_holding(pairs)
 
     async def _end(self) -> None:
         """Nothing is left: no task, no timer, no socket, no subscription."""
