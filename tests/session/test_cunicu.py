@@ -64,6 +64,13 @@ def test_need_creds_gets_credentials_and_all_candidates_again() -> None:
         assert alice.now == at
 
 
+def test_of_a_peers_candidates_32_are_kept_and_those_beyond_are_counted() -> None:
+    alice, _ = bound()
+    for port in range(1, 41):
+        alice.hears(only(port))
+    assert alice.machine.drops["candidates-full"] == 9  # One came with the credentials.
+
+
 def test_credentials_that_are_repeated_without_asking_are_not_answered() -> None:
     alice, bob = bound()
     alice.clear()

@@ -6,7 +6,7 @@ from typing import Final
 
 from warren.messages import Candidate, Credentials
 from warren.sansio import earliest
-from warren.session.generation import LIVE, Generation, Heard
+from warren.session.generation import LIVE, MAX_CANDIDATES, Generation, Heard
 from warren.session.roster import Roster
 from warren.session.rules import PLAIN, Rules
 from warren.session.speech import Speech
@@ -126,7 +126,11 @@ class PlainPeer:
         heard = generation.heard
         assert heard is not None
         known = {candidate.transport: candidate for candidate in heard.candidates}
-        known |= {candidate.transport: candidate for candidate in candidates}
+        for candidate in candidates:
+            if candidate.transport in known or len(known) < MAX_CANDIDATES:
+                known[candidate.transport] = candidate
+            else:
+                self._drops["candidates-full"] += 1
         heard = _heard(heard.credentials, tuple(known.values()))
         if heard != generation.heard:
             generation.heard = heard
