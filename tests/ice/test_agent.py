@@ -256,6 +256,16 @@ def test_the_33rd_early_source_is_counted_as_too_much() -> None:
     assert peer.agent.drops["early-checks-full"] == 1
 
 
+@pytest.mark.parametrize("early", [True, False])
+def test_a_check_from_port_0_is_counted_and_means_nothing(early: bool) -> None:
+    peer = alone()
+    if not early:
+        peer.agent.set_remote(other().credentials, 0.0)
+    peer.check(other(), BASE, (SOURCE[0], 0), 0.1)
+    peer.agent.set_remote(other().credentials, 0.2)
+    assert (peer.agent.drops["check-from-port-0"], packets(peer)) == (1, [])
+
+
 def test_a_request_without_a_username_is_answered_and_means_nothing() -> None:
     peer = alone()
     data = stun.build(

@@ -378,6 +378,14 @@ def test_an_answer_without_an_address_is_counted() -> None:
     assert not rig.agent.valid
 
 
+def test_an_answer_that_names_port_0_is_one_without_an_address() -> None:
+    rig = Rig().describe(4000)
+    (request,) = [packet for _, packet in rig.sent()]
+    rig.respond(request, raw=stun.success(request, (A, 0), stun.prepare_key(THEM.credentials.pwd)))
+    assert rig.agent.drops["response-without-address"] == 1
+    assert not rig.agent.valid
+
+
 def test_an_error_fails_the_pair_and_is_told() -> None:
     rig = Rig().describe(4000)
     (request,) = [packet for _, packet in rig.sent()]

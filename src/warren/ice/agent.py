@@ -172,6 +172,10 @@ class Agent:
         side = self._side
         if self._closed:
             return
+        if source[1] == 0:
+            # Nothing can be sent there; whoever sees a check pass can send it again from anywhere.
+            side.drops["check-from-port-0"] += 1
+            return
         if request.unknown_required:
             side.drops["request-unknown-attribute"] += 1
             unknown = request.unknown_required

@@ -263,7 +263,7 @@ class Attempt:
             self._refused(check, response, now)
             return
         mapped = response.mapped_address
-        if mapped is None:
+        if mapped is None or mapped[1] == 0:
             self._side.drops["response-without-address"] += 1
             return
         self.valid = True
