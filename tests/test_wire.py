@@ -313,6 +313,15 @@ def test_every_message_is_padded_to_the_next_step_that_can_be_reached(size: int)
     assert wire.decode_message(data) == message
 
 
+@pytest.mark.parametrize(("size", "missing"), [(249, 1), (248, 2), (121, 131)])
+def test_where_padding_cannot_fill_the_step_the_message_takes_the_next_one(size: int, missing: int) -> None:
+    message = Message(pske=PresharedKeyEstablishment(bytes(size)))
+    assert len(unpadded(message)) == wire.PADDING_STEP - missing
+    data = wire.encode_message(message)
+    assert len(data) == 2 * wire.PADDING_STEP
+    assert wire.decode_message(data) == message
+
+
 candidates = st.builds(
     lambda kind, ipv6, tcp, address, port, priority, foundation, component, tcp_type, relay, related: (
         Candidate(

@@ -95,7 +95,8 @@ class Partner:
             if packet.cls is not stun.Class.REQUEST or transmit.destination not in self.addresses:
                 continue
             if parts is not None and parts[0] == self.credentials.ufrag:
-                source = (transmit.base.address, transmit.base.port)
+                # A connection that was opened has a port that the system chose.
+                source = (transmit.base.address, transmit.base.port or 50000)
                 side.receives(stun.success(packet, source, key), transmit.destination, transmit.base)
                 count += 1
         return count

@@ -8,7 +8,7 @@ from warren.ice import stun
 from warren.ice.candidate import LocalCandidate
 from warren.ice.timing import Pacer
 from warren.ice.transaction import Transactions
-from warren.ice.transport import Address, Base, Transmit
+from warren.ice.transport import Address, Base, CloseStream, OpenStream, Transmit
 from warren.keys import PublicKey
 from warren.messages import Credentials, Message, SessionDescription
 from warren.session.config import Config
@@ -74,6 +74,7 @@ class Side:
         self.bases = [base]
         self.published: list[Said] = []
         self.sent: list[tuple[float, Transmit]] = []
+        self.orders: list[OpenStream | CloseStream] = []
         self.told: list[StateChanged | PathChanged | PathSuspected] = []
         self.ufrags: set[str] = set()
         self.sources: set[tuple[Base, Address]] = set()
@@ -142,6 +143,8 @@ class Side:
             match output:
                 case Transmit():
                     self.sent.append((self.now, output))
+                case OpenStream() | CloseStream():
+                    self.orders.append(output)
                 case Publish(message):
                     self.published.append(Said(self.now, message))
                 case UfragAdded(ufrag):

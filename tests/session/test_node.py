@@ -290,6 +290,20 @@ def test_candidates_are_not_final_while_a_server_is_being_resolved() -> None:
     assert last.end_of_candidates
 
 
+def test_candidates_are_not_final_while_addresses_come_and_go() -> None:
+    machine = node()
+    machine.expect_bases(True, 0.0)
+    machine.open(BOB, 0.0)
+    told = Told(machine).drain()
+    first = told.published[-1].message.session
+    assert first is not None
+    assert not first.end_of_candidates
+    machine.expect_bases(False, 1.0)
+    last = told.drain().published[-1].message.session
+    assert last is not None
+    assert last.end_of_candidates
+
+
 def test_server_that_is_silent_is_given_up_by_the_nodes_timer() -> None:
     machine = node()
     machine.add_server("stun.example", [SERVER], 0.0)

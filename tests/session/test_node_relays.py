@@ -1,5 +1,6 @@
 """Tests of what the node's machine does with relays, by numbers."""
 
+from dataclasses import replace
 from random import Random
 
 from tests.ice.turn.rig import BASE, PEER, RELAYED, SERVER, URL, Server, xor
@@ -123,6 +124,15 @@ def test_candidates_are_not_final_before_the_server_is_resolved() -> None:
     world.machine.relay_failed(URL, "no such name", 0.0)
     assert world.machine.gatherer.complete
     assert "no such name" in world.machine.gatherer.summary
+
+
+def test_server_that_refused_is_asked_at_once_when_there_are_other_credentials() -> None:
+    world = World()
+    world.machine.add_relay(URL, [SERVER], 0.0)
+    world.receive(world.server.error(world.request(Method.ALLOCATE), 403))
+    world.machine.renew_relay(replace(URL, username="bob", password="w0rd"), 1.0)
+    world.receive(world.server.challenge(world.request(Method.ALLOCATE)))
+    assert world.request(Method.ALLOCATE).value(Attribute.USERNAME) == b"bob"
 
 
 def test_permission_is_asked_for_with_the_first_word_of_the_peer() -> None:

@@ -3,13 +3,19 @@
 from collections.abc import Iterable
 from random import Random
 
+from tests.ice.link import stream
+from tests.session.partner import Partner
+from tests.session.side import ALICE, BOB
 from warren.ice import stun
 from warren.ice.framing import frame
-from warren.ice.transport import Address, Base, CloseStream, Datagram
+from warren.ice.timing import STREAM_HOLD
+from warren.ice.transport import Address, Base, CloseStream, Datagram, OpenStream, Transmit
 from warren.keys import PrivateKey
 from warren.session.config import Config
 from warren.session.framed import STRANGER_SECONDS
-from warren.session.node import NodeMachine
+from warren.session.machine import SessionMachine
+from warren.session.node import NodeMachine, PublishTo
+from warren.session.state import State
 
 BASE = Base("192.0.2.1", 0, "tcp")
 
@@ -99,3 +105,72 @@ def test_a_check_that_names_nobody_is_met_with_silence() -> None:
     machine.stream_received(base, frame(stun.server_request(bytes(12))), 1.1)
     assert machine.outputs() == []
     assert machine.drops == {"stun-unknown-ufrag": 1}
+
+
+# Connections of sessions
+
+HOST = ("198.51.100.2", 8000)
+LOCAL = ("192.0.2.1", 50000)
+
+
+def opening() -> tuple[NodeMachine, Partner, Base]:
+    """A node that opens a connection to a peer that has no other address; with the connection's base."""
+    machine = NodeMachine(ours=ALICE, dice=Random(1), config=Config())
+    machine.add_base(BASE, 0.0)
+    machine.open(BOB, 0.0)
+    (said,) = [output.message for output in machine.outputs() if isinstance(output, PublishTo)]
+    assert said.session is not None
+    partner = Partner(7, address=HOST)
+    candidates = (stream(Base(*HOST, "tcp")).candidate,)
+    machine.message_received(BOB, partner.says(said.session.session_id, candidates=candidates), 0.0)
+    machine.tick(STREAM_HOLD)
+    (order,) = [output for output in machine.outputs() if isinstance(output, OpenStream)]
+    assert order == OpenStream(order.base, HOST)
+    return machine, partner, order.base
+
+
+def checks(machine: NodeMachine) -> list[bytes]:
+    """What was sent, as the peer takes it out of the connection."""
+    packets = [output for output in machine.outputs() if isinstance(output, Transmit)]
+    assert all(packet.data[:2] == len(packet.data[2:]).to_bytes(2, "big") for packet in packets)
+    return [packet.data[2:] for packet in packets]
+
+
+def connected() -> tuple[NodeMachine, SessionMachine, Base]:
+    machine, partner, base = opening()
+    machine.stream_opened(base, LOCAL, STREAM_HOLD)
+    key = stun.prepare_key(partner.credentials.pwd)
+    for check in checks(machine):
+        answer = frame(stun.success(stun.parse(check), LOCAL, key))
+        assert machine.stream_received(base, answer, STREAM_HOLD) == []
+    session = machine.sessions[BOB]
+    assert session.state is State.COMPLETED
+    return machine, session, base
+
+
+def test_a_check_leaves_in_a_frame_as_soon_as_the_connection_stands() -> None:
+    machine, _, base = opening()
+    machine.stream_opened(base, LOCAL, STREAM_HOLD)
+    (check,) = checks(machine)
+    assert stun.parse(check).cls is stun.Class.REQUEST
+
+
+def test_data_that_comes_over_a_session_s_connection_is_its() -> None:
+    machine, session, base = connected()
+    data = machine.stream_received(base, frame(b"one") + frame(b"two"), 1.0)
+    assert data == [(session, b"one"), (session, b"two")]
+
+
+def test_closing_a_session_ends_its_connection() -> None:
+    machine, _, base = connected()
+    machine.outputs()
+    machine.close(BOB, 1.0)
+    assert CloseStream(base) in machine.outputs()
+    assert machine.streams.owner(base) is None
+
+
+def test_closing_a_session_ends_a_connection_that_is_still_being_opened() -> None:
+    machine, _, base = opening()
+    machine.close(BOB, 1.0)
+    assert CloseStream(base) in machine.outputs()
+    assert machine.streams.owner(base) is None

@@ -2,11 +2,12 @@
 
 import pytest
 
-from tests.ice.link import host
+from tests.ice.link import host, stream
 from tests.session.pair import World, both
 from tests.session.partner import Partner, connected, generations
 from tests.session.side import ALICE, BOB, A, Side
-from warren.ice.transport import Base
+from warren.ice.timing import STREAM_HOLD
+from warren.ice.transport import Base, CloseStream, OpenStream
 from warren.session.chronicle import Chronicle
 from warren.session.generation import Generation
 from warren.session.outputs import SourceForgotten, SourceLearned, StateChanged, UfragAdded, UfragRemoved
@@ -201,6 +202,31 @@ def test_ufrag_is_removed_once() -> None:
     desk.chronicle.take()
     desk.roster.release(generation, 0.0)
     assert desk.chronicle.take() == []
+
+
+def test_generation_released_ends_the_connections_of_its_agent() -> None:
+    desk = Desk()
+    generation = desk.enter(1)
+    partner = stream(Base("198.51.100.2", 8000, "tcp")).candidate
+    generation.agent.add_local(stream(Base(A.address, 0, "tcp")), 0.0)
+    generation.agent.set_remote(Partner(7).credentials, 0.0)
+    generation.agent.add_remote(partner, 0.0)
+    generation.agent.tick(STREAM_HOLD)
+    (opened,) = [output for output in generation.agent.outputs() if isinstance(output, OpenStream)]
+    desk.chronicle.take()
+    desk.roster.release(generation, 1.0)
+    assert desk.chronicle.take() == [CloseStream(opened.base), UfragRemoved(generation.credentials.ufrag)]
+
+
+def test_generation_released_sends_nothing_more() -> None:
+    desk = Desk()
+    generation = desk.enter(1)
+    generation.agent.add_local(host(A), 0.0)
+    generation.agent.set_remote(Partner(7).credentials, 0.0)
+    generation.agent.add_remote(Partner(7).candidate, 0.0)
+    desk.chronicle.take()
+    desk.roster.release(generation, 0.0)
+    assert desk.chronicle.take() == [UfragRemoved(generation.credentials.ufrag)]
 
 
 # Sources of data

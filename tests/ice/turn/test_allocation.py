@@ -531,11 +531,3 @@ def test_stopped_allocation_closes_its_stream() -> None:
 
 def test_user_name_and_password_do_not_print() -> None:
     assert "p@ss" not in f"{Rig().allocation!r} {URL!r} {Server()!r}"
-
-
-def test_being_who_one_was_asks_nothing_again() -> None:
-    rig = Rig()
-    rig.begin()
-    rig.answer(rig.server.error(rig.request(), 403))
-    rig.allocation.renew(URL, 1.0)
-    assert rig.allocation.phase is Phase.WAITING

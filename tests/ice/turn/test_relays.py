@@ -1,11 +1,12 @@
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 from tests.ice.turn.rig import BASE, MAPPED, RELAYED, SERVER, URL, Server
 from warren.ice import stun
 from warren.ice.server_url import TurnUrl
 from warren.ice.streams import Streams
-from warren.ice.stun import Class, Method, Stun
+from warren.ice.stun import Attribute, Class, Method, Stun
 from warren.ice.transaction import Transactions
 from warren.ice.transport import Address, Base, OpenStream, Transmit
 from warren.ice.turn.relays import RelayClosed, RelayOpened, RelayOutput, Relays
@@ -15,6 +16,7 @@ SECOND = Base("192.0.2.2", 4000)
 SIX = Base("2001:db8::1", 4000)
 SERVER6: Address = ("2001:db8::4", 3478)
 TCP = TurnUrl(host="turn.example.org", port=3478, transport="tcp")
+BOB = replace(URL, username="bob", password="w0rd")
 OTHER = TurnUrl(host="other.example.org", port=3478, transport="udp")
 
 
@@ -48,11 +50,21 @@ class World:
             data = self.server.allocated(request, *relayed, lifetime=lifetime)
         else:
             data = self.server.refreshed(request, lifetime)
+        self.answer(base, data)
+
+    def answer(self, base: Base, data: bytes) -> None:
+        """Let a packet come in answer to what this base has asked last."""
         response = stun.parse(data)
         transaction = self.transactions.get(response.transaction_id)
         assert transaction is not None
         transaction.owner.response_received(transaction, response, transaction.destination, base, 0.0)
         self.drain()
+
+    def user(self, base: Base) -> bytes | None:
+        """As whom this base asks once the server wants to know."""
+        self.drain()
+        self.answer(base, self.server.challenge(self.requests[base]))
+        return self.requests[base].value(Attribute.USERNAME)
 
 
 def world(*bases: Base) -> World:
@@ -249,3 +261,22 @@ def test_requests_are_requests() -> None:
     made.relays.add(URL, [SERVER], 0.0)
     made.drain()
     assert (made.requests[BASE].method, made.requests[BASE].cls) == (Method.ALLOCATE, Class.REQUEST)
+
+
+def test_every_base_that_was_refused_asks_again_with_renewed_credentials() -> None:
+    made = world(BASE, SECOND)
+    made.relays.add(URL, [SERVER], 0.0)
+    made.drain()
+    for base in (BASE, SECOND):
+        made.answer(base, made.server.error(made.requests[base], 403))
+    made.requests.clear()
+    made.relays.renew(BOB, 1.0)
+    assert [made.user(base) for base in (BASE, SECOND)] == [b"bob", b"bob"]
+
+
+def test_base_that_comes_after_credentials_were_renewed_asks_with_those() -> None:
+    made = world(BASE)
+    made.relays.add(URL, [SERVER], 0.0)
+    made.relays.renew(BOB, 1.0)
+    made.relays.add_base(SECOND, 2.0)
+    assert made.user(SECOND) == b"bob"
