@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 2000
 SECONDS ?= 60
 
-.PHONY: help setup demo test check simulate mutants fuzz bench-connect bench-stun bench-data bench-server bench-many reference proto clean
+.PHONY: help setup demo test check simulate mutants fuzz bench-connect bench-stun bench-data bench-server bench-many nat-matrix reference proto clean
 
 help:
 	@echo "make demo          two peers behind NATs find each other, state by state"
@@ -13,6 +13,7 @@ help:
 	@echo "make check         style, types, layers, generated code, and make test: what CI runs"
 	@echo "make simulate SEEDS=$(SEEDS) | mutants | fuzz SECONDS=$(SECONDS)"
 	@echo "make reference     write docs/reference.md, files.md and state-diagram.md from the code"
+	@echo "make nat-matrix    every pair of NATs in network namespaces (root, Linux), written to docs/nat-matrix.md"
 	@echo "make bench-connect | bench-stun | bench-data | bench-server | bench-many"
 	@echo "make proto         generate src/warren/_pb from proto/"
 
@@ -50,6 +51,9 @@ fuzz: setup
 
 bench-connect bench-stun bench-data bench-server bench-many: setup
 	$(BIN)/python -m bench.$(subst bench-,,$@)
+
+nat-matrix: setup
+	WARREN_NAT_MATRIX=docs/nat-matrix.md $(BIN)/pytest tests/netns/test_nat_matrix.py
 
 reference: setup
 	$(BIN)/python tools/reference.py

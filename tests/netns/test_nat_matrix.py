@@ -1,137 +1,278 @@
-"""Tests of two peers behind real NATs of the kernel, with coturn and our server as processes."""
+"""Tests of two peers behind real NATs of the kernel, with coturn and our server as processes.
+
+With `WARREN_NAT_MATRIX=FILE` what came of it is written there as a page (`make nat-matrix`).
+"""
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from statistics import quantiles
 from typing import Final
 
 import pytest
 
 from tests.needs import needs
+from tests.netns import networks
+from tests.netns.matrix_page import Matrix, Outcome, Pair, page, table
 from tests.netns.namespaces import udp
-from tests.netns.servers import Servers, run_coturn, run_signaling
-from tests.processes import Event, Peer, make_keys, warren
-from warren.cli.lab import Kind, Lab
+from tests.netns.networks import Network
+from tests.netns.servers import Servers, run_coturn, run_signaling, run_turn
+from tests.netns.stations import Ends, Station, station
+from tests.processes import Event, make_keys, warren
+from warren.cli.lab import Kind, Lab, Site
+from warren.keys import PrivateKey
 
-pytestmark = [needs("netns", "nft", "coturn"), pytest.mark.timeout(180)]
+pytestmark = [needs("netns", "nft", "coturn", "ipv6"), pytest.mark.timeout(240)]
 
 PATIENCE: Final = 39.5
 MARGIN: Final = 2.0
 """How much later than the patience a failure may be told, on a machine with other work."""
 
 AT_ONCE: Final = 2
-"""So many pairs connect at the same time, so that starting processes does not blur the times."""
+"""So many pairs connect at the same time, so that they do not blur each other's times."""
+
+DIRECT_WITHIN: Final = 20.0
+"""So long a direct path is waited for, where packets are lost as well."""
+
+SETTLED: Final = 6.0
+"""A relayed session is watched for so long: it would have found a direct path, had there been one."""
+
+LOST: Final = 20
+"""Of a hundred packets so many get lost on the way to each host."""
+
+HARD: Final = {Network.PORT_RESTRICTED, Network.SYMMETRIC, Network.DOUBLE}
+
+SAME_LAN, FIREWALLS, FAMILIES = "same LAN", "IPv6, firewalls", "IPv4 only and IPv6 only"
 
 
-def expected(one: Kind, other: Kind) -> str:
-    """What the kinds allow: a symmetric NAT's mapping for the peer is known only where packets come in."""
-    hard = {one, other} <= {Kind.PORT_RESTRICTED, Kind.SYMMETRIC} and Kind.SYMMETRIC in (one, other)
-    return "failed" if hard else "direct"
+def expected(one: Network, other: Network) -> str:
+    """What the networks allow where there is a relay.
+
+    A symmetric NAT's mapping for the peer is known only where packets come in. Where UDP is blocked, TCP
+    leads to whoever is public.
+    """
+    if Network.BLOCKED in (one, other):
+        return "direct" if Network.PUBLIC in (one, other) else "relay"
+    return "relay" if {one, other} <= HARD and Network.SYMMETRIC in (one, other) else "direct"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """How the session of one pair of kinds went, as the one who called saw it."""
+class World:
+    """A lab with its servers."""
 
-    what: str
-    seconds: float
-    words: str
+    lab: Lab
+    servers: Servers
+    """As those use them who have IPv4."""
+    ipv6: Servers
+    environment: Sequence[str] = ()
+
+    @asynccontextmanager
+    async def stations(
+        self, folder: Path, sites: Mapping[str, Site], ipv6: Sequence[str] = ()
+    ) -> AsyncIterator[dict[str, Station]]:
+        """Run a node at each of these sites; those named in `ipv6` use the servers by IPv6.
+
+        Whose key is smaller controls: with the keys in the order of the sites everybody does now and then.
+        """
+        keys = sorted((PrivateKey.generate() for _ in sites), key=lambda key: key.public)
+        servers = [self.ipv6 if name in ipv6 else self.servers for name in sites]
+        async with AsyncExitStack() as stack:
+            starting = (
+                stack.enter_async_context(station(self.lab, site, key, folder, theirs, self.environment))
+                for site, key, theirs in zip(sites.values(), keys, servers, strict=True)
+            )
+            yield dict(zip(sites, await asyncio.gather(*starting), strict=True))
 
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     with Lab() as lab:
-        for side, kind in itertools.product(("left", "right"), Kind):
-            lab.add_site(f"{side}-{kind}", kind)
         yield lab
 
 
 @pytest.fixture(scope="module")
-def stun(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
+def sites(lab: Lab) -> dict[str, Site]:
+    """Give two sites of each network, the right one after the left one."""
+    return {
+        f"{side} {network}": networks.add(lab, f"{side}-{network.replace(' ', '-')}", network)
+        for network in Network
+        for side in ("left", "right")
+    }
+
+
+@pytest.fixture(scope="module")
+def signaling(lab: Lab) -> Iterator[str]:
+    """Run our server on both families; gives its port."""
+    with run_signaling(lab, "[::]") as (url, _):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def results() -> Iterator[dict[str, Matrix]]:
+    """What came of each test, by its title; becomes a page where somebody wants one."""
+    results: dict[str, Matrix] = {}
+    yield results
+    if file := os.environ.get("WARREN_NAT_MATRIX"):
+        Path(file).write_text(page(results), encoding="utf-8")
+
+
+@pytest.fixture
+def without_relay(lab: Lab, signaling: str, tmp_path: Path) -> Iterator[World]:
     ask = partial(udp, lab.internet, lab.server_addresses[0])
-    with run_coturn(lab, tmp_path_factory.mktemp("coturn"), ask) as urls:
-        yield urls
+    with run_coturn(lab, tmp_path, ask) as stun:
+        servers = Servers(signaling.replace("[::]", lab.server_addresses[0]), stun)
+        yield World(lab, servers, servers)
 
 
-async def test_every_pair_of_kinds_takes_the_path_that_its_nats_allow(
-    lab: Lab, stun: tuple[str, ...], tmp_path: Path, record_property: Callable[[str, object], None]
+@pytest.fixture
+def with_relay(lab: Lab, signaling: str, tmp_path: Path) -> Iterator[World]:
+    here, there, ipv6 = *lab.server_addresses, lab.server_ipv6
+    ask = partial(udp, lab.internet, here)
+    more = [f"--listening-ip={address}" for address in (there, ipv6)]
+    with run_turn(lab, tmp_path, ask, *more) as turn:
+        stun = tuple(f"stun:{address}" for address in (here, there))
+        urls = turn.url("udp"), turn.url("tls")
+        by_ipv6 = replace(turn, host=f"[{ipv6}]").url("udp")
+        yield World(
+            lab,
+            Servers(signaling.replace("[::]", here), stun, urls),
+            Servers(signaling.replace("[::]", f"[{ipv6}]"), (f"stun:[{ipv6}]",), (by_ipv6,)),
+            turn.environment,
+        )
+
+
+Record = Callable[[str, object], None]
+
+
+async def test_every_pair_of_networks_takes_the_path_that_it_allows(
+    with_relay: World,
+    sites: dict[str, Site],
+    tmp_path: Path,
+    results: dict[str, Matrix],
+    record_property: Record,
 ) -> None:
-    pairs = list(itertools.product(Kind, Kind))
-    with run_signaling(lab, lab.server_addresses[0]) as (url, _):
-        servers, gate = Servers(url, stun), asyncio.Semaphore(AT_ONCE)
-        async with asyncio.TaskGroup() as group:
-            tasks = {
-                pair: group.create_task(session_of(lab, servers, tmp_path, gate, *pair)) for pair in pairs
-            }
-    outcomes = {pair: task.result() for pair, task in tasks.items()}
+    lab = with_relay.lab
+    neighbour = lab.add_site("neighbour", Kind.PORT_RESTRICTED)
+    more = {
+        "neighbour": neighbour,
+        "next door": networks.add_behind(lab, "next-door", neighbour),
+        "v6": networks.only_ipv6(lab.add_site("v6", Kind.PUBLIC)),
+        **{name: networks.add_firewalled(lab, name) for name in ("wall", "rampart")},
+    }
+    wanted: dict[Pair, str] = {pair: expected(*pair) for pair in itertools.product(Network, Network)}
+    others = {(SAME_LAN, ""): "direct", (FIREWALLS, ""): "direct", (FAMILIES, ""): "relay"}
+    async with with_relay.stations(tmp_path, {**sites, **more}, ipv6=("v6", "wall", "rampart")) as at:
+        pairs = ends_of(at, wanted)
+        pairs[SAME_LAN, ""] = Ends(at["neighbour"], at["next door"])
+        pairs[FIREWALLS, ""] = Ends(at["wall"], at["rampart"])
+        pairs[FAMILIES, ""] = Ends(at[f"left {Network.FULL_CONE}"], at["v6"])
+        results["With a relay"] = outcomes = await connect_all(pairs, {**wanted, **others})
     record_property("table", table(outcomes))
-    wrong = {pair: outcome for pair, outcome in outcomes.items() if outcome.what != expected(*pair)}
-    assert not wrong
+    assert not wrong(outcomes, {**wanted, **others})
+    assert outcomes[SAME_LAN, ""].words == "host - host"
 
 
-async def session_of(
-    lab: Lab, servers: Servers, folder: Path, gate: asyncio.Semaphore, one: Kind, other: Kind
-) -> Outcome:
-    """Let the left site of a kind listen and the right site of another ping it."""
-    left, right = lab.sites[f"left-{one}"], lab.sites[f"right-{other}"]
-    # Whose key is smaller controls: in half of the pairs the one who calls.
-    smaller_calls = (list(Kind).index(one) + list(Kind).index(other)) % 2 == 0
-    (left_file, left_key), (right_file, right_key) = make_keys(folder, f"{one}-{other}", smaller_calls)
-    listen = ("listen", f"--allow={right_key}", "--echo", f"--key={left_file}", *servers.options)
-    ping = ("ping", str(left_key), "-c1", f"--key={right_file}", *servers.options)
-    async with AsyncExitStack() as stack:
-        if expected(one, other) == "direct":  # The others mostly wait, and need not wait for their turn.
-            await stack.enter_async_context(gate)
-        listening = await stack.enter_async_context(warren(*listen, prefix=lab.command(left)))
-        await listening.until(lambda event: event["event"] == "listening")
-        calling = await stack.enter_async_context(warren(*ping, prefix=lab.command(right)))
-        return await outcome(listening, calling)
+async def test_without_a_relay_what_needs_one_fails_in_time_and_says_why(
+    without_relay: World,
+    sites: dict[str, Site],
+    tmp_path: Path,
+    results: dict[str, Matrix],
+    record_property: Record,
+) -> None:
+    pairs = itertools.product(Network, Network)
+    wanted: dict[Pair, str] = {pair: expected(*pair).replace("relay", "failed") for pair in pairs}
+    async with without_relay.stations(tmp_path, sites) as at:
+        results["Without a relay"] = outcomes = await connect_all(ends_of(at, wanted), wanted)
+    record_property("table", table(outcomes))
+    assert not wrong(outcomes, wanted)
+    assert all("none was answered" in out.words for out in outcomes.values() if out.what == "failed")
 
 
-async def outcome(listening: Peer, calling: Peer) -> Outcome:
-    """Wait until the pinging side is done, and say how it went."""
-    if await calling.wait(PATIENCE + 20.0) == 0:
-        connected = next(event for event in calling.of("state") if event["to"] == "CONNECTED")
-        path = [event for event in calling.of("path") if event["local"]][-1]
-        return Outcome("relay" if path["relayed"] else "direct", connected["elapsed"], ends(path))
-    failed = [event for event in calling.of("state") if event["to"] == "FAILED"]
-    if not failed:
-        return Outcome("nothing", 0.0, f"{calling.events[-5:]}")
-    theirs = await listening.until(lambda event: event.get("to") == "FAILED", PATIENCE)
-    late = max(failed[0]["elapsed"], theirs["elapsed"]) > PATIENCE + MARGIN
-    return Outcome("late" if late else "failed", failed[0]["elapsed"], calling.of("error")[-1]["reason"])
+async def test_sessions_come_about_where_every_fifth_packet_is_lost(
+    with_relay: World,
+    sites: dict[str, Site],
+    tmp_path: Path,
+    results: dict[str, Matrix],
+    record_property: Record,
+) -> None:
+    some = Network.PUBLIC, Network.PORT_RESTRICTED, Network.SYMMETRIC, Network.BLOCKED
+    wanted: dict[Pair, str] = {pair: expected(*pair) for pair in itertools.product(some, some)}
+    chosen = {name: site for name, site in sites.items() if name.partition(" ")[2] in some}
+    async with with_relay.stations(tmp_path, chosen) as at:
+        with networks.losing(chosen.values(), LOST):
+            outcomes = await connect_all(ends_of(at, wanted), wanted)
+    results[f"With a relay and {LOST} % loss"] = outcomes
+    record_property("table", table(outcomes))
+    assert not wrong(outcomes, wanted)
 
 
-def ends(path: Event) -> str:
+def ends_of(at: Mapping[str, Station], pairs: Iterable[Pair]) -> dict[Pair, Ends]:
+    """Give the two stations of each pair of networks."""
+    return {(one, other): Ends(at[f"left {one}"], at[f"right {other}"]) for one, other in pairs}
+
+
+def wrong(outcomes: Matrix, wanted: Mapping[Pair, str]) -> dict[Pair, Outcome]:
+    """Find what went otherwise than wanted."""
+    return {pair: outcome for pair, outcome in outcomes.items() if outcome.what != wanted[pair]}
+
+
+async def connect_all(pairs: Mapping[Pair, Ends], wanted: Mapping[Pair, str]) -> Matrix:
+    """Connect all pairs, some at a time; returns what came of each, in the order of `wanted`."""
+    gate = asyncio.Semaphore(AT_ONCE)
+    async with asyncio.TaskGroup() as group:
+        tasks = {pair: group.create_task(connect(pairs[pair], what, gate)) for pair, what in wanted.items()}
+    return {pair: task.result() for pair, task in tasks.items()}
+
+
+async def connect(ends: Ends, what: str, gate: asyncio.Semaphore) -> Outcome:
+    """Open a session at both ends, and watch it until nothing better can be expected."""
+    if what == "failed":  # These mostly wait, and need not wait for their turn.
+        await ends.open()
+        await ends.connected_or_failed(PATIENCE + MARGIN)
+        return outcome(ends)
+    async with gate:
+        await ends.open()
+        await ends.connected_or_failed(PATIENCE + MARGIN)
+    with suppress(TimeoutError):  # Then it stays relayed.
+        await ends.path_is(relayed=False, seconds=DIRECT_WITHIN if what == "direct" else SETTLED)
+    await ends.exchange()
+    return outcome(ends)
+
+
+def outcome(ends: Ends) -> Outcome:
+    """Say how a session went so far, as the right end saw it."""
+    states, paths = ends.right.of(ends.left, "state"), ends.right.of(ends.left, "path")
+    if paths:
+        path, theirs = paths[-1], ends.left.of(ends.right, "path")[-1]
+        if path["relayed"] != theirs["relayed"]:
+            return Outcome("different", path["elapsed"], f"{words(path)}, but {words(theirs)}")
+        such = next(event for event in paths if event["relayed"] == path["relayed"])
+        what = "relay" if path["relayed"] else "direct"
+        return Outcome(what, such["elapsed"], words(path), paths[0]["elapsed"])
+    failed = [event for event in states if event["to"] == "FAILED"]
+    if failed:
+        return Outcome("failed", failed[0]["elapsed"], failed[0]["reason"])
+    return Outcome("nothing", 0.0, f"{states[-5:]}")
+
+
+def words(path: Event) -> str:
     """Name the two ends of a path."""
-    return f"{path['local']['type']} - {path['remote']['type']}"
-
-
-def table(outcomes: dict[tuple[Kind, Kind], Outcome]) -> str:
-    """Draw what happened for people to read."""
-    lines = [
-        f"{one:<20} {other:<20} {outcome.what:<7} {outcome.seconds:7.3f} s  {outcome.words}"
-        for (one, other), outcome in outcomes.items()
-    ]
-    times = sorted(outcome.seconds for outcome in outcomes.values() if outcome.what == "direct")
-    if len(times) > 1:
-        middle, p95 = quantiles(times, n=2)[0], quantiles(times, n=20, method="inclusive")[-1]
-        lines.append(f"{len(times)} direct: median {middle:.3f} s, p95 {p95:.3f} s, most {times[-1]:.3f} s")
-    return "\n".join(lines)
+    ends = (path["local"], path["remote"])
+    return " - ".join(f"{end['type']}{' tcp' * (end['transport'] == 'tcp')}" for end in ends)
 
 
 async def test_a_connected_session_does_without_signaling(
-    lab: Lab, stun: tuple[str, ...], tmp_path: Path
+    without_relay: World, sites: dict[str, Site], tmp_path: Path
 ) -> None:
-    left, right = lab.sites["left-port-restricted"], lab.sites["right-port-restricted"]
+    left, right = sites["left port-restricted"], sites["right port-restricted"]
+    lab = without_relay.lab
     (left_file, left_key), (right_file, right_key) = make_keys(tmp_path, "unplugged", True)
     with run_signaling(lab, lab.server_addresses[0]) as (url, server):
-        options = Servers(url, stun).options
+        options = Servers(url, without_relay.servers.stun).options
         listen = ("listen", f"--allow={right_key}", "--echo", f"--key={left_file}", *options)
         ping = ("ping", str(left_key), "--interval=0.2", f"--key={right_file}", *options)
         async with warren(*listen, prefix=lab.command(left)) as listening:

@@ -19,7 +19,7 @@ from typing import Final, Self
 
 from warren.errors import WarrenError
 
-__all__ = ["Kind", "Lab", "LabError", "Site", "Uplink", "why_no_lab"]
+__all__ = ["Kind", "Lab", "LabError", "Site", "Uplink", "nat_rules", "why_no_lab"]
 
 SYSTEM_FOLDERS: Final = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where `ip` and `nft` are on systems that leave these folders out of a user's PATH."""

@@ -1,0 +1,150 @@
+"""Stations as a test holds them: programs at the sites of a lab, and what they said, by session."""
+
+import asyncio
+import json
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from tests.netns.servers import Servers
+from tests.processes import Event
+from warren.cli.children import Line, running
+from warren.cli.genkey import write_key_file
+from warren.cli.lab import Lab, Site
+from warren.keys import PrivateKey, PublicKey
+
+__all__ = ["Ends", "Station", "station"]
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Station:
+    """A node that runs at a site."""
+
+    key: PublicKey
+    process: asyncio.subprocess.Process
+    events: dict[str, list[Event]] = field(default_factory=lambda: defaultdict(list))
+    """What it said about its session with a peer, by the peer's key."""
+    words: list[str] = field(default_factory=list)
+    """What it said that was no event, such as a traceback."""
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def say(self, word: str, peer: "Station", *rest: float) -> None:
+        """Tell it what to do about its session with another."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(" ".join((word, str(peer.key), *map(str, rest), "\n")).encode())
+
+    def of(self, peer: "Station", name: str) -> list[Event]:
+        """All events of this name about the session with another."""
+        return [event for event in self.events[str(peer.key)] if event["event"] == name]
+
+    async def until(self, look: Callable[[], T | None], seconds: float = 20.0) -> T:
+        """Wait until `look` sees something in what it has said.
+
+        Raises:
+            TimeoutError: the time was over.
+        """
+        async with asyncio.timeout(seconds):
+            while (seen := look()) is None:
+                self.news.clear()
+                await self.news.wait()
+        return seen
+
+    async def listen(self, heard: "asyncio.Queue[Line]") -> None:
+        """Take down what it says."""
+        while True:
+            line = await heard.get()
+            if line.text is not None and line.text.startswith("{"):
+                event: Event = json.loads(line.text)
+                self.events[event.get("peer", "")].append(event)
+            elif line.text:
+                self.words.append(line.text)
+            self.news.set()
+
+
+@asynccontextmanager
+async def station(
+    lab: Lab, site: Site, key: PrivateKey, folder: Path, servers: Servers, environment: Sequence[str] = ()
+) -> AsyncIterator[Station]:
+    """Run a node at a site until the context is left.
+
+    Args:
+        environment: what its command begins with, as `Turn.environment`.
+    """
+    file = folder / f"{site.name}.key"
+    write_key_file(file, key)
+    settings = {
+        "key_file": str(file),
+        "signaling": servers.signaling,
+        "stun": servers.stun,
+        "turn": servers.turn,
+    }
+    program = (sys.executable, "-m", "tests.netns.station", json.dumps(settings))
+    heard: asyncio.Queue[Line] = asyncio.Queue()
+    async with running(site.name, lab.command(site, *environment, *program), heard) as process:
+        made = Station(key.public, process)
+        listening = asyncio.create_task(made.listen(heard))
+        try:
+            await made.until(lambda: made.events.get(""), 60.0)
+            yield made
+            assert process.stdin is not None
+            process.stdin.close()
+            async with asyncio.timeout(10.0):
+                await process.wait()
+            assert not made.words, "\n".join(made.words)
+        finally:
+            listening.cancel()
+
+
+class Ends:
+    """The two ends of one session."""
+
+    def __init__(self, left: Station, right: Station) -> None:
+        self.left, self.right = left, right
+
+    async def open(self) -> None:
+        """Open the session at the left, and then at the right: from there on times count."""
+        self.left.say("open", self.right)
+        await self.left.until(lambda: self.left.of(self.right, "state") or None)
+        self.right.say("open", self.left)
+
+    async def connected_or_failed(self, seconds: float) -> None:
+        """Wait until the right end has a path, or has given up once."""
+
+        def look() -> bool | None:
+            states = self.right.of(self.left, "state")
+            return any(event["to"] in ("CONNECTED", "FAILED") for event in states) or None
+
+        await self.right.until(look, seconds)
+
+    async def exchange(self, seconds: float = 10.0) -> None:
+        """Let datagrams go both ways until some have come at both ends."""
+        self.say("send", 0.02)
+        for one, other in ((self.left, self.right), (self.right, self.left)):
+            await one.until(partial(_heard, one, other, "came"), seconds)
+        self.say("stop")
+
+    async def path_is(self, relayed: bool, seconds: float) -> None:
+        """Wait until the path of both ends is direct, or relayed."""
+        for one, other in ((self.left, self.right), (self.right, self.left)):
+            await one.until(partial(_path_is, one, other, relayed), seconds)
+
+    def say(self, word: str, *rest: float) -> None:
+        """Tell both ends the same."""
+        self.left.say(word, self.right, *rest)
+        self.right.say(word, self.left, *rest)
+
+
+def _path_is(one: Station, other: Station, relayed: bool) -> bool | None:
+    paths = one.of(other, "path")
+    return True if paths and paths[-1]["relayed"] is relayed else None
+
+
+def _heard(one: Station, other: Station, name: str) -> list[Event] | None:
+    return one.of(other, name) or None
