@@ -84,7 +84,7 @@ def _grid(outcomes: Matrix) -> Iterator[str]:
     yield f"| | {' | '.join(columns)} |"
     yield "| --- |" + " --- |" * len(columns)
     for one in columns:
-        cells = (outcomes[one, other].short for other in columns)
+        cells = (outcomes[one, other].short if (one, other) in outcomes else "" for other in columns)
         yield f"| **{one}** | {' | '.join(cells)} |"
     others = {name: outcome for (name, other), outcome in outcomes.items() if not other}
     if others:

@@ -108,11 +108,25 @@ class Ends:
     def __init__(self, left: Station, right: Station) -> None:
         self.left, self.right = left, right
 
+    @property
+    def _both(self) -> tuple[tuple[Station, Station], tuple[Station, Station]]:
+        return (self.left, self.right), (self.right, self.left)
+
     async def open(self) -> None:
         """Open the session at the left, and then at the right: from there on times count."""
         self.left.say("open", self.right)
         await self.left.until(lambda: self.left.of(self.right, "state") or None)
         self.right.say("open", self.left)
+
+    @property
+    def generations(self) -> tuple[int, ...]:
+        """The newest generation of each end that was ever connected."""
+        return tuple(_generation(one, other) for one, other in self._both)
+
+    async def connected(self, beyond: tuple[int, ...], seconds: float = 20.0) -> None:
+        """Wait until a later generation than these is connected at both ends."""
+        for (one, other), before in zip(self._both, beyond, strict=True):
+            await one.until(partial(_is_later, one, other, before), seconds)
 
     async def connected_or_failed(self, seconds: float) -> None:
         """Wait until the right end has a path, or has given up once."""
@@ -126,19 +140,37 @@ class Ends:
     async def exchange(self, seconds: float = 10.0) -> None:
         """Let datagrams go both ways until some have come at both ends."""
         self.say("send", 0.02)
-        for one, other in ((self.left, self.right), (self.right, self.left)):
-            await one.until(partial(_heard, one, other, "came"), seconds)
+        await self.flows(seconds=seconds)
         self.say("stop")
+
+    async def flows(self, more: int = 0, seconds: float = 20.0) -> None:
+        """Wait until so many more datagrams than now have come at both ends."""
+        for one, other, before in [(one, other, _came(one, other)) for one, other in self._both]:
+            await one.until(partial(_has_come, one, other, before + more), seconds)
+
+    async def counts(self) -> list[Event]:
+        """Ask both ends what has come; the longest gap is counted from here on anew."""
+        before = [len(one.of(other, "received")) for one, other in self._both]
+        self.say("tell")
+        return [
+            await one.until(partial(_nth, one, other, "received", number))
+            for (one, other), number in zip(self._both, before, strict=True)
+        ]
+
+    async def stopped(self) -> list[Event]:
+        """End what both send; returns how many datagrams each has sent."""
+        self.say("stop")
+        return [await one.until(partial(_nth, one, other, "sent", 0)) for one, other in self._both]
 
     async def path_is(self, relayed: bool, seconds: float) -> None:
         """Wait until the path of both ends is direct, or relayed."""
-        for one, other in ((self.left, self.right), (self.right, self.left)):
+        for one, other in self._both:
             await one.until(partial(_path_is, one, other, relayed), seconds)
 
     def say(self, word: str, *rest: float) -> None:
         """Tell both ends the same."""
-        self.left.say(word, self.right, *rest)
-        self.right.say(word, self.left, *rest)
+        for one, other in self._both:
+            one.say(word, other, *rest)
 
 
 def _path_is(one: Station, other: Station, relayed: bool) -> bool | None:
@@ -146,5 +178,23 @@ def _path_is(one: Station, other: Station, relayed: bool) -> bool | None:
     return True if paths and paths[-1]["relayed"] is relayed else None
 
 
-def _heard(one: Station, other: Station, name: str) -> list[Event] | None:
-    return one.of(other, name) or None
+def _came(one: Station, other: Station) -> int:
+    return max((event["count"] for event in one.of(other, "came")), default=0)
+
+
+def _has_come(one: Station, other: Station, count: int) -> bool | None:
+    return _came(one, other) > count or None
+
+
+def _nth(one: Station, other: Station, name: str, number: int) -> Event | None:
+    events = one.of(other, name)
+    return events[number] if len(events) > number else None
+
+
+def _generation(one: Station, other: Station) -> int:
+    states = one.of(other, "state")
+    return max((event["generation"] for event in states if event["to"] == "CONNECTED"), default=0)
+
+
+def _is_later(one: Station, other: Station, than: int) -> bool | None:
+    return _generation(one, other) > than or None
