@@ -523,6 +523,51 @@ def test_when_the_address_of_the_path_goes_the_other_path_takes_over(controlling
     assert path(world.b) == (B2, A2)
 
 
+def test_a_controlled_peer_that_lost_its_address_is_followed_within_a_second() -> None:
+    world = two_paths(controlling="B").run(3.0)
+    world.a.agent.remove_base(world.a.bases.pop(0), 3.0)
+    world.run(3.9)
+    assert path(world.b) == (B2, A2)
+
+
+def asks(world: World, peer: Peer, other: Peer, number: int, now: float) -> list[str]:
+    """Let a check of the other arrive over one of two paths; returns from where we ask soon after."""
+    world.run(now)
+    base, source = peer.bases[number], other.bases[number]
+    peer.check(other, base, (source.address, source.port), now)
+    world.run(now + 0.01)
+    return [packet.base.address for packet in world.link.requests(peer) if packet.now >= now]
+
+
+def test_a_check_over_a_worse_path_makes_the_one_who_controls_ask_the_chosen_one() -> None:
+    world = two_paths()
+    assert asks(world, world.a, world.b, 1, 3.0) == [A1]
+
+
+def test_so_soon_after_the_choice_it_means_nothing() -> None:
+    world = World(public(A1, A2), public(B1, B2), delay=D)
+    world.link.drop = crossing
+    world.introduce().run(0.5)
+    assert asks(world, world.a, world.b, 1, 0.6) == []
+
+
+def test_a_check_over_the_chosen_path_means_nothing() -> None:
+    world = two_paths()
+    assert asks(world, world.a, world.b, 0, 3.0) == []
+
+
+def test_the_controlled_side_makes_nothing_of_a_check_over_a_worse_path() -> None:
+    world = two_paths()
+    assert asks(world, world.b, world.a, 1, 3.0) == []
+
+
+def test_a_check_over_a_path_that_never_worked_means_nothing() -> None:
+    world = World(public(A1, A2), public(B1, B2), delay=D)
+    world.link.drop = cut(A2, B2)
+    world.introduce()
+    assert A1 not in asks(world, world.a, world.b, 1, 3.0)
+
+
 def test_when_the_address_of_the_path_goes_pairs_below_it_are_tried() -> None:
     world = World(public(A1, A2), public(B1), delay=D)
     world.link.drop = lambda packet: packet.base.address == A2 or packet.destination[0] == A2

@@ -111,6 +111,50 @@ def test_an_answer_between_two_misses_begins_the_count_anew() -> None:
     assert step(consent)[1] is Verdict.CHECK
 
 
+def test_haste_makes_the_check_due_at_once_and_its_misses_short() -> None:
+    consent = resting()
+    consent.hasten(2.0)
+    steps = [step(consent) for _ in range(3)]
+    assert [now for now, _ in steps] == pytest.approx([2.0, 2.3, 2.6])
+    assert [verdict for _, verdict in steps] == [Verdict.CHECK, Verdict.CHECK, Verdict.SUSPECT]
+
+
+def test_haste_waits_for_three_round_trips_all_the_same() -> None:
+    consent = resting()
+    consent.hasten(2.0)
+    step(consent, rtt=0.2)
+    assert due(consent) == pytest.approx(2.6)
+
+
+def test_after_an_answer_nothing_is_hasty_any_more() -> None:
+    consent = resting()
+    consent.hasten(2.0)
+    step(consent)
+    consent.rest(2.1)
+    now, _ = step(consent)
+    assert now >= 6.1
+    assert due(consent) == now + 1.0
+
+
+def test_haste_changes_nothing_while_an_answer_is_awaited() -> None:
+    consent = resting()
+    now, _ = step(consent)
+    consent.hasten(now + 0.1)
+    assert due(consent) == now + 1.0
+
+
+def test_haste_changes_nothing_while_the_path_is_suspect() -> None:
+    consent, now = suspect()
+    consent.hasten(now + 0.1)
+    assert due(consent) == now + 0.5
+
+
+def test_without_a_path_there_is_nothing_to_hasten() -> None:
+    consent = Consent(dice=random.Random(1), timeout=5.0)
+    consent.hasten(1.0)
+    assert consent.due is None
+
+
 def test_a_suspect_path_is_probed_every_half_second() -> None:
     consent, now = suspect()
     assert step(consent) == (now + 0.5, Verdict.PROBE)

@@ -210,6 +210,7 @@ class Attempt:
             return
         self.authenticated = True
         self._pairs.hear(pair)
+        self._choice.heard(pair, now)
         self._prove(pair)
         # Only an answer to a check of ours says that the path works.
         if not pair.fresh and self._prober.may_trigger(pair, now):

@@ -22,6 +22,9 @@ MAX_CLIMBERS: Final = 8
 RELAY_WAIT: Final = 0.150
 """How long a relayed pair is not nominated while a direct one may still answer; data uses it at once."""
 
+SETTLING: Final = 1.0
+"""How long after a choice the peer may still check other pairs without having lost the chosen one."""
+
 
 class Choice:
     """Selects among the pairs that answer, nominates while controlling, keeps consent, moves without it."""
@@ -35,6 +38,7 @@ class Choice:
         "_pairs",
         "_prober",
         "_relays_at",
+        "_selected_at",
         "_side",
         "_trials",
         "begun",
@@ -52,6 +56,7 @@ class Choice:
         self._trials = Trials()
         self._climb_at = 0.0
         self._relays_at: float | None = None
+        self._selected_at = 0.0
         self._held = False
         self.route: Route | None = None
         """Where data goes: over the selected pair, before there is one over the best that answered."""
@@ -144,7 +149,7 @@ class Choice:
         if before is not None and not before.fresh:
             before.lapses += 1
         self._trials.end_all()
-        self.begun = True
+        self.begun, self._selected_at = True, now
         self._pairs.selected = pair
         self._direct(pair)
         self._consent.rest(now)
@@ -176,6 +181,17 @@ class Choice:
         self._nominator.sent(now, pair.rtt)
 
     # Keeping
+
+    def heard(self, pair: Pair, now: float) -> None:
+        """A check of the peer came over this pair: if it fell back to that, our path leads nowhere, too.
+
+        A controlled peer cannot say so in another way when its address is gone, and follows us everywhere.
+        """
+        selected = self._pairs.selected
+        if selected is None or not self._side.controlling or now < self._selected_at + SETTLING:
+            return
+        if pair.state is PairState.SUCCEEDED and pair.priority < selected.priority:
+            self._consent.hasten(now)
 
     def doubt(self, reason: str, now: float) -> None:
         """Believe in no pair until it answers again, and ask every one that ever did."""

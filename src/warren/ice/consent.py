@@ -10,6 +10,7 @@ from warren.sansio import Dice
 __all__ = ["Consent", "Verdict"]
 
 MIN_WAIT: Final = 1.0
+HASTY_WAIT: Final = 0.3  # ours: two of them, and the path is suspect well within a second.
 PROBE_INTERVAL: Final = 0.5  # ours: every pair that ever worked is asked so often while the path is suspect.
 
 
@@ -30,13 +31,14 @@ class Consent:
     a row makes the path suspect, and `timeout` seconds later consent is lost.
     """
 
-    __slots__ = ("_dice", "_lost_at", "_misses", "_timeout", "_waiting", "due")
+    __slots__ = ("_dice", "_least", "_lost_at", "_misses", "_timeout", "_waiting", "due")
 
     def __init__(self, *, dice: Dice, timeout: float) -> None:
         self._dice = dice
         self._timeout = timeout
         self._waiting = False
         self._misses = 0
+        self._least = MIN_WAIT
         self._lost_at: float | None = None
         self.due: float | None = None
         """When `tick` has something to say; None before `rest`."""
@@ -50,9 +52,15 @@ class Consent:
         """All is well, because a path was just chosen or an answer came: the next check is drawn anew."""
         self._waiting = False
         self._misses = 0
+        self._least = MIN_WAIT
         self._lost_at = None
         drawn = now + self._dice.uniform(*CONSENT_INTERVAL)
         self.due = min(math.ceil(drawn / CONSENT_GRID) * CONSENT_GRID, now + CONSENT_INTERVAL[1])
+
+    def hasten(self, now: float) -> None:
+        """Let the next check be due now, and wait less for its answer; what is under way goes on."""
+        if self.due is not None and not self._waiting and not self.suspect:
+            self.due, self._least = now, HASTY_WAIT
 
     def doubt(self, now: float) -> None:
         """Become suspect now; what was suspect before stays so since then."""
@@ -76,5 +84,5 @@ class Consent:
                 self.doubt(now)
                 return Verdict.SUSPECT
         self._waiting = True
-        self.due = now + max(MIN_WAIT, 3 * rtt)
+        self.due = now + max(self._least, 3 * rtt)
         return Verdict.CHECK
