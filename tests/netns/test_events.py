@@ -122,9 +122,8 @@ EVENTS: Final = {
     "direct path lost": Event(direct_path_is_lost, PORTS, False, 9.0),
     "direct path lost for a while": Event(direct_path_is_lost_for_a_while, PORTS, False, 9.0),
     "uplink of who controls lost, another works": Event(uplink_is_lost, PORTS, False, 1.0, uplinks=2),
-    # Who controls sends over the old path until consent is missing.
     "uplink of who is controlled lost, another works": Event(
-        uplink_is_lost, PORTS, False, 9.0, uplinks=2, left_controls=False
+        uplink_is_lost, PORTS, False, 1.0, uplinks=2, left_controls=False
     ),
     "four restarts of a direct session": Event(restarts, PORTS, False, 1.0),
     "four restarts of a relayed session": Event(restarts, SYMMETRIC, True, 1.0),
