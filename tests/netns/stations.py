@@ -48,12 +48,16 @@ class Station:
         """Wait until `look` sees something in what it has said.
 
         Raises:
-            TimeoutError: the time was over.
+            TimeoutError: the time was over; the text has what it said last.
         """
-        async with asyncio.timeout(seconds):
-            while (seen := look()) is None:
-                self.news.clear()
-                await self.news.wait()
+        try:
+            async with asyncio.timeout(seconds):
+                while (seen := look()) is None:
+                    self.news.clear()
+                    await self.news.wait()
+        except TimeoutError:
+            told = {peer: events[-6:] for peer, events in self.events.items()}
+            raise TimeoutError(f"not in {seconds:g} s; it said {told} {self.words}") from None
         return seen
 
     async def listen(self, heard: "asyncio.Queue[Line]") -> None:
