@@ -196,8 +196,7 @@ async def play(lab: Lab, signaling: str, turn: Turn, folder: Path, number: int, 
     servers = Servers(signaling, (f"stun:{turn.host}",), (turn.url(event.by),))
     with ExitStack() as stack:
         async with session(lab, left, right, folder, servers, event.left_controls) as ends:
-            # Longer than the patience: how it begins is not what is tested here.
-            await ends.path_is(relayed=event.relayed, seconds=90.0)
+            await ends.path_is(relayed=event.relayed, seconds=30.0)
             ends.say("send", INTERVAL)
             await ends.flows(50)
             await ends.counts()

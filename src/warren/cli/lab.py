@@ -95,7 +95,9 @@ class Lab:
             addresses = "".join(f"address add {a}/24 dev wan\n" for a in self.server_addresses)
             _ip(
                 self.internet,
-                "link add wan type bridge\nlink set wan up\n"
+                # Without one of its own the bridge takes another address whenever a host is plugged in, and
+                # who has learned the one before talks to nobody for half a minute.
+                "link add wan address 02:00:00:00:00:01 type bridge\nlink set wan up\n"
                 f"{addresses}address add {self.server_ipv6}/64 dev wan nodad\n",
             )
         except BaseException:
