@@ -18,13 +18,12 @@ from warren.aio.driver import Driver
 from warren.aio.given import GivenRelays
 from warren.aio.network import InterfaceAddress, Network, SystemNetwork
 from warren.aio.relay import RelaySender
+from warren.aio.servers import Servers, server_urls
 from warren.aio.session import Session
-from warren.backoff import Backoff
 from warren.errors import ConfigurationError, SignalingError
 from warren.ice import stun
 from warren.ice.gather import MappingChanged
 from warren.ice.policy import CandidatePolicy
-from warren.ice.server_url import StunUrl, TurnUrl
 from warren.ice.transport import Address, Base, CloseStream, OpenStream, Transmit
 from warren.ice.turn.allocation import Allocation
 from warren.ice.turn.relays import RelayClosed, RelayOpened
@@ -45,7 +44,6 @@ MAX_PUBLISHING = 1024
 SETTLE = 0.05
 RENEW_GAP = 5.0
 LEAVING = 1.0
-RESOLVE_AGAIN = Backoff(first=1.0, factor=2.0, limit=60.0, jitter=0.2)
 
 logger = logging.getLogger("warren")
 
@@ -78,7 +76,7 @@ class Node:
         self._config = config or Config()
         self._network = network or SystemNetwork()
         self._dice: Dice = dice or random.SystemRandom()
-        self._stun, self._turn = _server_urls(self._config)
+        self._urls = server_urls(self._config)
         self._machine = NodeMachine(ours=key.public, dice=self._dice, config=self._config)
         self._sockets = Bases(
             self._network,
@@ -151,17 +149,21 @@ class Node:
             spawn=self._spawn,
             loop=self._loop,
         )
+        servers = Servers(
+            machine=self._machine,
+            network=self._network,
+            dice=self._dice,
+            settle=self._driver.settle,
+            clock=self._loop.time,
+        )
         try:
             self._backend = self._connect_backend()
-            for url in self._stun:
-                self._machine.expect_server(str(url), self._loop.time())
-            for relay in self._turn:
-                self._machine.expect_relay(relay, self._loop.time())
+            for url in self._urls:
+                servers.expect(url)
             await self._sockets.open()
             await self._follow_streams()
-            servers: list[StunUrl | TurnUrl] = [*self._stun, *self._turn]
-            for server in servers:
-                self._spawn(self._resolve_server(server))
+            for url in self._urls:
+                self._spawn(servers.resolve(url))
             self._unwatch.append(self._network.watch(self._network_event.set, self._machine_slept))
             self._spawn(self._follow_network())
             self._unwatch.append(self._backend.watch(self._subscription_changed))
@@ -184,12 +186,12 @@ class Node:
             raise ConfigurationError("give a node signaling URLs or one Backend, not both")
         return given[0] if given else signaling.connect(*urls)
 
-    def _follow_relays(self, backend: Backend, named: Sequence[StunUrl | TurnUrl]) -> None:
+    def _follow_relays(self, backend: Backend, servers: Servers) -> None:
         """Use the servers that signaling gives beside those that the user has named."""
         given = GivenRelays(
             self._machine,
-            named=named,
-            resolve=lambda url: self._spawn(self._resolve_server(url)),
+            named=self._urls,
+            resolve=lambda url: self._spawn(servers.resolve(url)),
             settle=self._driver.settle,
             clock=self._loop.time,
         )
@@ -222,36 +224,6 @@ class Node:
     def _machine_slept(self, seconds: float) -> None:
         self._slept += seconds
         self._network_event.set()
-
-    async def _resolve_server(self, url: StunUrl | TurnUrl) -> None:
-        for attempt, delay in enumerate(RESOLVE_AGAIN.delays(self._dice)):
-            try:
-                addresses = await self._network.resolve(url.host, url.port)
-            except OSError as error:
-                if attempt == 0:
-                    why = error.strerror or str(error)
-                    logger.warning("server %s cannot be resolved: %s; trying again", url, why)
-                self._server_failed(url, f"cannot be resolved: {error}")
-                await asyncio.sleep(delay)
-            else:
-                self._server_resolved(url, addresses)
-                return
-
-    def _server_resolved(self, url: StunUrl | TurnUrl, addresses: Sequence[Address]) -> None:
-        now = self._loop.time()
-        if isinstance(url, StunUrl):
-            self._machine.add_server(str(url), addresses, now)
-        else:
-            self._machine.add_relay(url, addresses, now)
-        self._driver.settle()
-
-    def _server_failed(self, url: StunUrl | TurnUrl, reason: str) -> None:
-        now = self._loop.time()
-        if isinstance(url, StunUrl):
-            self._machine.server_failed(str(url), reason, now)
-        else:
-            self._machine.relay_failed(url, reason, now)
-        self._driver.settle()
 
     async def _give_back(self) -> None:
         """Give back what is ours at TURN servers; one that does not answer keeps it for some minutes."""
@@ -484,13 +456,6 @@ def _finished(tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
     tasks.discard(task)
     if not task.cancelled() and (error := task.exception()) is not None:
         logger.error("a task of the node failed", exc_info=error)
-
-
-def _server_urls(config: Config) -> tuple[list[StunUrl], list[TurnUrl]]:
-    try:
-        return [StunUrl.parse(url) for url in config.stun], [TurnUrl.parse(url) for url in config.turn]
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from error
 
 
 async def _to_the_end(work: Awaitable[None]) -> None:
