@@ -108,6 +108,8 @@ class BackendType(IntEnum):
     MCAST = 3
     KUBERNETES = 100
     NATS = 101
+    OTHER = 255
+    """One that another distribution brings."""
 
 
 class PeerChange(IntEnum):
