@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 2000
 SECONDS ?= 60
 
-.PHONY: help setup demo test check simulate mutants fuzz bench-connect bench-stun bench-data bench-server bench-many nat-matrix reference proto clean
+.PHONY: help setup demo test check simulate mutants fuzz bench-connect bench-stun bench-data bench-server bench-many bench-backends nat-matrix reference proto clean
 
 help:
 	@echo "make demo          two peers behind NATs find each other, state by state"
@@ -14,7 +14,7 @@ help:
 	@echo "make simulate SEEDS=$(SEEDS) | mutants | fuzz SECONDS=$(SECONDS)"
 	@echo "make reference     write docs/reference.md, files.md and state-diagram.md from the code"
 	@echo "make nat-matrix    every pair of NATs in network namespaces (root, Linux), written to docs/nat-matrix.md"
-	@echo "make bench-connect | bench-stun | bench-data | bench-server | bench-many"
+	@echo "make bench-connect | bench-stun | bench-data | bench-server | bench-many | bench-backends"
 	@echo "make proto         generate src/warren/_pb from proto/"
 
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -49,7 +49,7 @@ mutants: setup
 fuzz: setup
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
-bench-connect bench-stun bench-data bench-server bench-many: setup
+bench-connect bench-stun bench-data bench-server bench-many bench-backends: setup
 	$(BIN)/python -m bench.$(subst bench-,,$@)
 
 nat-matrix: setup
