@@ -1,11 +1,14 @@
-"""Every carrier of ours keeps the contract that plug-ins are held to."""
+"""Every carrier and every backend of ours keeps the contract that plug-ins are held to."""
 
 import pytest
 
 from tests.signaling.cunicu_server import CunicuServer
+from warren.signaling import connect
 from warren.signaling.grpc import open_carrier
 from warren.signaling.inprocess import InProcessCarrier, World
 from warren.signaling.url import BackendUrl
+from warren.testing import backend
+from warren.testing.backend import BACKEND_CHECKS
 from warren.testing.carrier import CARRIER_CHECKS, Check
 
 
@@ -19,3 +22,25 @@ async def test_inprocess_carrier_keeps_the_contract(check: Check) -> None:
 async def test_grpc_carrier_keeps_the_contract_with_cunicus_server(check: Check) -> None:
     async with CunicuServer() as server:
         await check(lambda: open_carrier(BackendUrl.parse(server.url)))
+
+
+@pytest.mark.parametrize("check", BACKEND_CHECKS, ids=str)
+async def test_inprocess_backend_keeps_the_contract(check: backend.Check) -> None:
+    await check(lambda: connect("inprocess:contract"))
+
+
+@pytest.mark.parametrize("check", BACKEND_CHECKS, ids=str)
+async def test_grpc_backend_keeps_the_contract(check: backend.Check) -> None:
+    async with CunicuServer() as server:
+        await check(lambda: connect(server.url))
+
+
+@pytest.mark.parametrize("check", BACKEND_CHECKS, ids=str)
+async def test_several_backends_at_once_keep_the_contract(check: backend.Check) -> None:
+    async with CunicuServer() as server:
+        await check(lambda: connect("inprocess:contract", server.url))
+
+
+@pytest.mark.parametrize("check", BACKEND_CHECKS, ids=str)
+async def test_several_backends_keep_the_contract_where_one_is_dead(check: backend.Check) -> None:
+    await check(lambda: connect("grpc://127.0.0.1:9?insecure=true", "inprocess:contract"))

@@ -1,5 +1,6 @@
 """The contract of a carrier finds what is broken: each promise is broken once, and seen."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,7 +13,7 @@ from warren.errors import SignalingError
 from warren.signaling.backlog import Backlog
 from warren.signaling.carrier import Gap, Identity, Received
 from warren.signaling.inprocess import InProcessCarrier, World
-from warren.testing.carrier import CARRIER_CHECKS
+from warren.testing.carrier import CARRIER_CHECKS, RESTART_CHECKS, Check
 
 
 class Wrong(InProcessCarrier):
@@ -175,6 +176,62 @@ class DeafToClosing(Wrong):
         """Go on."""
 
 
+class JamsWhenCancelled(Wrong):
+    jammed = False
+
+    async def publish(self, envelope: Envelope) -> int:
+        if self.jammed:
+            return 0
+        self.jammed = True
+        await asyncio.sleep(0)
+        self.jammed = False
+        return await super().publish(envelope)
+
+
+class ForgetsToLeave(Wrong):
+    """It enters in two steps, and is not prepared to be cancelled between them."""
+
+    @asynccontextmanager
+    async def subscribe(self, identity: Identity) -> AsyncIterator[AsyncIterator[Received]]:
+        unused = Backlog()
+        self._world.add(identity.public, unused)
+        await asyncio.sleep(0)
+        self._world.remove(identity.public, unused)
+        async with super().subscribe(identity) as stream:
+            yield stream
+
+
+class ReadsNoMore(Wrong):
+    """A read that is cancelled is the last one, and nothing says so."""
+
+    @asynccontextmanager
+    async def subscribe(self, identity: Identity) -> AsyncIterator[AsyncIterator[Received]]:
+        async def read(stream: AsyncIterator[Received]) -> AsyncIterator[Received]:
+            async for item in stream:
+                yield item
+
+        async with super().subscribe(identity) as stream:
+            yield Deafened(read(stream))
+
+
+class Deafened(AsyncIterator[Received]):
+    def __init__(self, stream: AsyncIterator[Received]) -> None:
+        self._stream = stream
+
+    async def __anext__(self) -> Received:
+        try:
+            return await anext(self._stream)
+        except StopAsyncIteration:
+            await asyncio.Event().wait()
+            raise
+
+
+class LeavesTasks(Wrong):
+    async def publish(self, envelope: Envelope) -> int:
+        self.task = asyncio.create_task(asyncio.Event().wait())
+        return await super().publish(envelope)
+
+
 BROKEN: list[tuple[type[Wrong], str]] = [
     (Changes, "what is published after entering arrives unchanged"),
     (SkipsItself, "it serves its own publisher too"),
@@ -196,6 +253,10 @@ BROKEN: list[tuple[type[Wrong], str]] = [
     (Undead, "closing ends every subscription"),
     (ClosesOnce, "closing twice does nothing"),
     (DeafToClosing, "a closed carrier refuses with a signaling error"),
+    (JamsWhenCancelled, "publishing can be cancelled at any point"),
+    (ForgetsToLeave, "entering can be cancelled at any point"),
+    (ReadsNoMore, "reading can be cancelled and gone on with"),
+    (LeavesTasks, "closing leaves nothing running"),
 ]
 
 
@@ -212,3 +273,37 @@ async def test_broken_promise_is_found(broken: type[Wrong], sentence: str) -> No
 
 def test_every_promise_has_been_broken_once() -> None:
     assert {str(check) for check in CARRIER_CHECKS} == {sentence for _, sentence in BROKEN}
+
+
+@pytest.mark.parametrize("check", RESTART_CHECKS, ids=str)
+@on_virtual_time
+async def test_subscription_that_ends_with_its_server_is_in_order(check: Check) -> None:
+    world = World()
+
+    async def restart() -> None:
+        for backlogs in world.subscriptions.values():
+            for backlog in backlogs:
+                backlog.end("the server was restarted")
+
+    await check(lambda: InProcessCarrier(world), restart=restart)
+
+
+@pytest.mark.parametrize("check", RESTART_CHECKS, ids=str)
+@on_virtual_time
+async def test_subscription_that_is_deaf_after_a_restart_is_found(check: Check) -> None:
+    world = World()
+
+    async def restart() -> None:
+        for key in world.subscriptions:
+            world.subscriptions[key] = [Backlog()]
+
+    with pytest.raises(AssertionError, match="after a restart"):
+        await check(lambda: InProcessCarrier(world), restart=restart)
+
+
+@pytest.mark.parametrize("check", RESTART_CHECKS, ids=str)
+@on_virtual_time
+async def test_who_does_not_say_how_to_restart_is_told(check: Check) -> None:
+    world = World()
+    with pytest.raises(AssertionError, match="give it restart="):
+        await check(lambda: InProcessCarrier(world))
