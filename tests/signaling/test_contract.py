@@ -1,7 +1,10 @@
 """Every carrier and every backend of ours keeps the contract that plug-ins are held to."""
 
+from contextlib import AsyncExitStack
+
 import pytest
 
+from tests.server.process import signal_process
 from tests.signaling.cunicu_server import CunicuServer
 from warren.signaling import connect
 from warren.signaling.grpc import open_carrier
@@ -9,7 +12,7 @@ from warren.signaling.inprocess import InProcessCarrier, World
 from warren.signaling.url import BackendUrl
 from warren.testing import backend
 from warren.testing.backend import BACKEND_CHECKS
-from warren.testing.carrier import CARRIER_CHECKS, Check
+from warren.testing.carrier import CARRIER_CHECKS, RESTART_CHECKS, Check
 
 
 @pytest.mark.parametrize("check", CARRIER_CHECKS, ids=str)
@@ -22,6 +25,19 @@ async def test_inprocess_carrier_keeps_the_contract(check: Check) -> None:
 async def test_grpc_carrier_keeps_the_contract_with_cunicus_server(check: Check) -> None:
     async with CunicuServer() as server:
         await check(lambda: open_carrier(BackendUrl.parse(server.url)))
+
+
+@pytest.mark.parametrize("check", RESTART_CHECKS, ids=str)
+async def test_grpc_carrier_survives_a_server_that_is_killed_and_started_again(check: Check) -> None:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(signal_process())
+        url = f"grpc://127.0.0.1:{server.port}?insecure=true"
+
+        async def restart() -> None:
+            await server.kill()
+            await stack.enter_async_context(signal_process(port=server.port))
+
+        await check(lambda: open_carrier(BackendUrl.parse(url)), restart=restart)
 
 
 @pytest.mark.parametrize("check", BACKEND_CHECKS, ids=str)
