@@ -1,7 +1,7 @@
 """A working path between two peers that know each other's WireGuard public key, whatever NATs lie between."""
 
 from warren.aio.calls import Calls, anyone
-from warren.aio.node import Node
+from warren.aio.node import Node, NodeStats
 from warren.aio.session import Session, Stats
 from warren.errors import ConfigurationError, NotConnected, SignalingError, WarrenError
 from warren.keys import KeyPair, PrivateKey, PublicKey, PublicKeyPair
@@ -17,6 +17,7 @@ __all__ = [
     "ConfigurationError",
     "KeyPair",
     "Node",
+    "NodeStats",
     "NotConnected",
     "Path",
     "PathChanged",

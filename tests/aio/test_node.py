@@ -233,6 +233,7 @@ async def test_stun_among_data_that_came_together_is_kept_from_the_session_and_n
         assert [await to_bob.recv(), await to_bob.recv()] == [b"one", b"two"]
         assert to_bob.stats.datagrams_received == 2
         assert alice.drops["stun-unknown-ufrag"] == 1
+        assert alice.stats.drops["stun-unknown-ufrag"] == 1
 
 
 async def test_two_receivers_get_one_datagram_each() -> None:

@@ -263,3 +263,13 @@ async def text_of(*arguments: str) -> Text:
     process = await asyncio.create_subprocess_exec(*warren_command(*arguments), stdout=pipe, stderr=pipe)
     out, err = await process.communicate()
     return Text(process.returncode, out, err)
+
+
+async def test_who_asks_for_more_is_told_at_the_end_how_each_backend_did(pair: Pair, bob: Peer) -> None:
+    async with pair.call("connect", "-v", "--linger=0") as alice:
+        alice.say(None)
+        await alice.wait()
+    [backend] = alice.of("backend")
+    assert backend["live"]
+    assert backend["published"] > 0
+    assert backend["received"] > 0

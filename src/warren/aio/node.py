@@ -6,7 +6,8 @@ import logging
 import math
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self, assert_never
 
@@ -36,8 +37,9 @@ from warren.session.node import CallReceived, Left, NodeMachine, NodeOutput, Pub
 from warren.session.state import State
 from warren.signaling.backend import Backend, SubscriptionChanged
 from warren.signaling.relays import keep_relays
+from warren.signaling.stats import BackendStats
 
-__all__ = ["Node"]
+__all__ = ["Node", "NodeStats"]
 
 PUBLISH_TIMEOUT = 10.0
 MAX_PUBLISHING = 1024
@@ -46,6 +48,18 @@ RENEW_GAP = 5.0
 LEAVING = 1.0
 
 logger = logging.getLogger("warren")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStats:
+    """What a node counts."""
+
+    sessions: int
+    """How many are open."""
+    backends: tuple[BackendStats, ...]
+    """Its signaling backends; one that is dead says why."""
+    drops: Mapping[str, int]
+    """What came from the network and was dropped before any session saw it, by reason."""
 
 
 class Node:
@@ -125,6 +139,15 @@ class Node:
     def drops(self) -> Counter[str]:
         """What came from the network and was dropped before any session saw it, by reason."""
         return self._machine.drops + (self._backend.drops if self._backend else Counter())
+
+    @property
+    def stats(self) -> NodeStats:
+        """How the node does: its sessions, its signaling backends, what it dropped."""
+        return NodeStats(
+            sessions=len(self._sessions),
+            backends=self._backend.stats if self._backend else (),
+            drops=dict(self.drops),
+        )
 
     @property
     def nat_summary(self) -> str:

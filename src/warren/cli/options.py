@@ -5,7 +5,7 @@ import functools
 import inspect
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Concatenate, Final, ParamSpec
@@ -21,6 +21,7 @@ from warren.ice.policy import CandidatePolicy
 from warren.keys import PrivateKey, PublicKey
 from warren.session.config import OVERLAY_INTERFACES, Config
 from warren.signaling.backend import SubscriptionChanged
+from warren.signaling.stats import BackendStats
 
 __all__ = ["INTERRUPTED", "Common", "Peer", "Timeout", "default_key_file", "parse_key", "with_common"]
 
@@ -174,6 +175,8 @@ class Common:
         async with self._node(terminal) as node:
             code = await work(node, terminal)
             terminal.drops(node.drops, "of strangers")
+            for backend in node.stats.backends:
+                _tell_stats(terminal, backend)
             return code
 
     @contextlib.asynccontextmanager
@@ -228,6 +231,16 @@ def _tell_signaling(terminal: Terminal, change: SubscriptionChanged) -> None:
         live=change.live,
         backend=change.backend,
         reason=change.reason,
+    )
+
+
+def _tell_stats(terminal: Terminal, stats: BackendStats) -> None:
+    trouble = "" if stats.live else f"; not live: {stats.reason}"
+    terminal.detail(
+        f"{stats.name}: published {stats.published}, refused {stats.refused}, received {stats.received}, "
+        f"lost {stats.losses} times, gaps {stats.gaps}{trouble}",
+        event="backend",
+        **asdict(stats),
     )
 
 

@@ -18,6 +18,7 @@ from warren.sansio import Dice, RandomBytes
 from warren.signaling.carrier import Carrier, CountsDrops, GivesRelays, Identity
 from warren.signaling.inbox import Admit, Handler, Inbox
 from warren.signaling.quiet import QuietLog
+from warren.signaling.stats import BackendStats, Tally
 from warren.signaling.subscription import Subscription, Timing
 
 __all__ = ["Backend", "CarrierBackend", "Line", "SubscriptionChanged", "Watcher"]
@@ -56,6 +57,11 @@ class Backend(Protocol):
     @property
     def drops(self) -> Counter[str]:
         """What was received and dropped, by reason."""
+        ...
+
+    @property
+    def stats(self) -> tuple[BackendStats, ...]:
+        """How it does; one of each backend where it stands for several."""
         ...
 
     async def publish(self, key_pair: KeyPair, message: Message) -> int | None:
@@ -129,12 +135,15 @@ class Backend(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
 class Line:
-    """A carrier and what people call it."""
+    """A carrier, what people call it, and how it does."""
 
-    carrier: Carrier
-    name: str
+    __slots__ = ("carrier", "name", "tally")
+
+    def __init__(self, carrier: Carrier, name: str) -> None:
+        self.carrier = carrier
+        self.name = name
+        self.tally = Tally(name, carrier)
 
 
 class _Own:
@@ -194,6 +203,11 @@ class CarrierBackend:
         carriers = [line.carrier.drops for line in self._lines if isinstance(line.carrier, CountsDrops)]
         return sum(carriers, Counter(self._drops))
 
+    @property
+    def stats(self) -> tuple[BackendStats, ...]:
+        """How each of the carriers does."""
+        return tuple(line.tally.stats() for line in self._lines)
+
     async def publish(self, key_pair: KeyPair, message: Message) -> int | None:
         """Seal and send, as `Backend.publish` says."""
         self._check_open()
@@ -225,6 +239,8 @@ class CarrierBackend:
             return False
         del self._owns[ours]
         await _end(own.tasks)
+        for line in self._lines:
+            line.tally.left(ours)
         return True
 
     async def wait_live(self, ours: PublicKey, timeout: float | None = None) -> None:
@@ -301,6 +317,15 @@ class CarrierBackend:
         return await self._hand_to(self._lines[0], envelope)
 
     async def _hand_to(self, line: Line, envelope: Envelope) -> int | None:
+        try:
+            taken = await self._publish_on(line, envelope)
+        except SignalingError as error:
+            line.tally.did_not_take(str(error))
+            raise
+        line.tally.took()
+        return taken
+
+    async def _publish_on(self, line: Line, envelope: Envelope) -> int | None:
         size, limit = len(envelope.serialize()), line.carrier.max_envelope
         if size > limit:
             raise SignalingError(f"{line.name} takes {limit} bytes at most; this message needs {size}")
@@ -324,8 +349,8 @@ class CarrierBackend:
             subscription = Subscription(
                 line.carrier,
                 identity,
-                received=own.inbox.receive,
-                changed=partial(self._subscription_changed, own, line.name),
+                received=partial(_received, line.tally, own.inbox),
+                changed=partial(self._subscription_changed, own, line),
                 probe=partial(sealer.seal, identity.public, Message()),
                 dice=self._dice,
                 timing=self._timing,
@@ -334,13 +359,14 @@ class CarrierBackend:
             own.tasks.append(self._spawn(subscription.run()))
         return own
 
-    def _subscription_changed(self, own: _Own, name: str, live: bool, reason: str) -> None:
+    def _subscription_changed(self, own: _Own, line: Line, live: bool, reason: str) -> None:
+        line.tally.changed(own.inbox.ours, live, reason, asyncio.get_running_loop().time())
         if any(one.live for one in own.subscriptions):
             own.live.set()
         else:
             own.live.clear()
-        logger.debug("%s: subscription %s: %s", name, "live" if live else "lost", reason)
-        change = SubscriptionChanged(own.inbox.ours, live, reason, name)
+        logger.debug("%s: subscription %s: %s", line.name, "live" if live else "lost", reason)
+        change = SubscriptionChanged(own.inbox.ours, live, reason, line.name)
         for watcher in list(self._watchers):
             try:
                 watcher(change)
@@ -372,6 +398,11 @@ class CarrierBackend:
     def _check_open(self) -> None:
         if self._closed:
             raise SignalingError("the signaling backend is closed")
+
+
+def _received(tally: Tally, inbox: Inbox, envelope: Envelope) -> None:
+    tally.gave()
+    inbox.receive(envelope)
 
 
 async def _end(tasks: list[asyncio.Task[Any]]) -> None:
