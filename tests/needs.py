@@ -103,6 +103,7 @@ CHECKS: Final[dict[str, Callable[[], str | None]]] = {
     "nft": _programs("nft", package="nftables"),
     "conntrack": _programs("conntrack", package="conntrack"),
     "coturn": _programs("turnserver", package="coturn"),
+    "nats": _programs("nats-server", package="nats-server"),
     "ipv6": _ipv6,
     "go": _go,
 }

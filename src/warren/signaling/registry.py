@@ -57,6 +57,14 @@ SCHEMES: Final[Mapping[str, Scheme]] = MappingProxyType(
             example="inprocess:name",
             summary="nodes within one process",
         ),
+        "nats": Scheme(
+            type=BackendType.NATS,
+            factory="warren.signaling.nats:open_carrier",
+            example="nats://host:port",
+            summary="NATS servers; several as host:port,host:port",
+            needs=("nats", "nkeys"),
+            extra="nats",
+        ),
     }
 )
 

@@ -1,0 +1,79 @@
+"""What went wrong with a NATS server, in words that say what to do."""
+
+import os
+import re
+import socket
+import ssl
+from typing import Final
+
+from warren.errors import WarrenError
+from warren.signaling.nats_target import NatsServer, NatsTarget
+
+__all__ = ["dial_words", "harmless", "lost_words"]
+
+_SILENT: Final = "it does not answer; check the address and the firewalls between"
+_STRANGE: Final = "something is there that does not speak NATS; check the port"
+_WAYS_IN: Final = "user:password@ before the host, ?token=, ?creds=FILE or ?nkey=FILE"
+
+# Text of the system, OpenSSL, a server or the client library, and what it means; the first that fits.
+_WORDS: Final = (
+    ("connection refused", 'connection refused; is "nats-server" running there?'),
+    ("name or service not known", "its name is not known; check the host in the URL"),
+    ("no address associated", "its name is not known; check the host in the URL"),
+    ("temporary failure in name resolution", "names cannot be resolved; is this machine online?"),
+    ("network is unreachable", "the network is unreachable; is this machine online?"),
+    ("no route to host", "nobody has that address; check the host in the URL"),
+    ("certificate has expired", "its certificate has expired"),
+    ("mismatch", "its certificate is for another name; use the name that it is for"),
+    ("certificate_verify_failed", "its certificate is not trusted; one of your own authority is by ?ca=FILE"),
+    ("certificate_required", "it wants a certificate of ours: ?cert=FILE and ?key=FILE"),
+    ("bad_certificate", "it does not accept our certificate (?cert=)"),
+    ("unknown_ca", "it does not accept our certificate (?cert=)"),
+    ("maximum connections", "it has as many connections as it may have"),
+    ("expecting info", _STRANGE),
+    ("json parse error", _STRANGE),
+)
+_ERRNO: Final = re.compile(r"\[Errno (\d+)\]")
+_REFUSED: Final = ("authorization violation", "authentication timeout", "authentication expired")
+
+
+def dial_words(server: NatsServer, target: NatsTarget, error: Exception) -> str:
+    """Say why a server could not be reached or did not let us in."""
+    return f"no route to NATS server {server}: {_dial_reason(target, error)}"
+
+
+def lost_words(server: NatsServer, error: Exception, said: str) -> str:
+    """Say why a connection is lost; `said` is what the server said last, if anything."""
+    reason = f"it said {harmless(said)}" if said else _system_text(error)
+    return f"lost NATS server {server}: {harmless(reason)}"
+
+
+def harmless(text: str) -> str:
+    """Make text from outside fit for a terminal: one line, no control characters, not long."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in text[:200])
+    return shown.strip() or "no reason given"
+
+
+def _dial_reason(target: NatsTarget, error: Exception) -> str:
+    if isinstance(error, WarrenError):
+        return str(error)
+    if isinstance(error, TimeoutError):
+        return _SILENT
+    text = _system_text(error)
+    low = text.lower()
+    if any(sign in low for sign in _REFUSED):
+        return f"it refused {target.shown}" if target.shown else f"it wants to know who we are: {_WAYS_IN}"
+    known = next((words for sign, words in _WORDS if sign in low), None)
+    return known or (harmless(text) if isinstance(error, OSError) else f"{_STRANGE} ({harmless(text)})")
+
+
+def _system_text(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"{error.verify_message} {error.reason}"
+    if isinstance(error, ssl.SSLError | socket.gaierror):
+        return str(error)
+    if isinstance(error, OSError):
+        # asyncio puts several attempts into one text and its own words before the system's.
+        numbers = [error.errno] if error.errno else [int(found) for found in _ERRNO.findall(str(error))]
+        return os.strerror(numbers[0]) if numbers else str(error) or "it closed the connection"
+    return str(error)
