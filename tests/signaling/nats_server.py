@@ -37,6 +37,11 @@ class NatsServerProcess:
         """How peers reach it."""
         return f"nats://127.0.0.1:{self.port}"
 
+    @property
+    def tasks(self) -> tuple["asyncio.Task[None]", ...]:
+        """Those of this process that belong to it."""
+        return (self._reading,) if self._reading is not None else ()
+
     async def start(self) -> None:
         """Start it, and wait until it listens."""
         config = () if self._config is None else ("-c", str(self._config))

@@ -53,11 +53,28 @@ class QuietClient(Client):
         self._server: NatsServer | None = None
 
     async def dial(self, server: NatsServer, target: NatsTarget, *, timeout: float) -> None:
-        """Connect once; afterwards `shut` is due, whatever came of it.
+        """Connect once; where that is done `shut` is due.
 
         Raises:
             Exception: of the system, OpenSSL or the library, for whatever reason it failed.
         """
+        try:
+            await self._dial(server, target, timeout)
+        except BaseException:
+            await self.shut(within=0)
+            raise
+
+    async def shut(self, within: float = CLOSE_TIMEOUT) -> None:
+        """Close the connection, politely if that takes no longer, and let nothing of it go on."""
+        try:
+            async with asyncio.timeout(within):
+                await self.close()
+        except (TimeoutError, OSError, Error):
+            pass
+        finally:
+            self._abort()
+
+    async def _dial(self, server: NatsServer, target: NatsTarget, timeout: float) -> None:
         self._server, self._target = server, target
         async with asyncio.timeout(timeout):
             await self.connect(
@@ -75,16 +92,6 @@ class QuietClient(Client):
             )
         if not self.is_connected:
             raise Error("nats: something else than PONG came first")
-
-    async def shut(self) -> None:
-        """Close the connection in a second at the most, and let nothing of it go on."""
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await self.close()
-        except (TimeoutError, OSError, Error):
-            pass
-        finally:
-            self._abort()
 
     def _abort(self) -> None:
         # Closing politely waits for ever where the other end has stopped reading; the library knows no other.
@@ -109,6 +116,8 @@ class QuietClient(Client):
         if not isinstance(info.get("max_payload", 0), int):
             raise Error("nats: expecting info")
         if info.get("tls_required"):
+            if info.get("tls_verify") and self._target.cert is None:
+                raise SignalingError("it wants a certificate of ours: ?cert=FILE and ?key=FILE")
             return
         if self._target.insists:
             raise SignalingError("it offers no TLS; without it, leave out ?tls=true, ?ca= and ?cert=")

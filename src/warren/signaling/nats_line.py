@@ -77,6 +77,7 @@ class Line:
         self._requests: dict[_Request, None] = {}
         self._said = ""
         self._asked = asyncio.Event()
+        self._over = asyncio.Event()
         self._turn: asyncio.Future[None] | None = None
         self._life: asyncio.Task[None] | None = None
 
@@ -88,13 +89,8 @@ class Line:
         """
         try:
             await self._client.dial(self.server, target, timeout=timeout)
-            self._check()
         except Exception as error:  # A server can make the library raise anything.
-            await self._client.shut()
             raise SignalingError(dial_words(self.server, target, error)) from None
-        except BaseException:
-            await self._client.shut()
-            raise
         self._life = asyncio.create_task(self._live())
 
     @property
@@ -154,8 +150,7 @@ class Line:
         for topic in self._topics.values():
             topic.end(trouble)
         self._answered(self._turn)
-        if self._life is not None and self._life is not asyncio.current_task():
-            self._life.cancel()
+        self._over.set()
 
     async def aclose(self) -> None:
         """End, and wait until nothing of it goes on."""
@@ -164,11 +159,17 @@ class Line:
             await asyncio.wait([self._life])
 
     async def _live(self) -> None:
+        asking = asyncio.create_task(self._keep_asking())
         try:
-            while not self.trouble:
-                await self._ask()
+            await self._over.wait()
         finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
             await self._client.shut()
+
+    async def _keep_asking(self) -> None:
+        while not self.trouble:
+            await self._ask()
 
     async def _ask(self) -> None:
         """Wait until an answer is wanted, or for a time, and ask the server for one."""

@@ -26,14 +26,14 @@ _WORDS: Final = (
     ("certificate has expired", "its certificate has expired"),
     ("mismatch", "its certificate is for another name; use the name that it is for"),
     ("certificate_verify_failed", "its certificate is not trusted; one of your own authority is by ?ca=FILE"),
-    ("certificate_required", "it wants a certificate of ours: ?cert=FILE and ?key=FILE"),
-    ("bad_certificate", "it does not accept our certificate (?cert=)"),
-    ("unknown_ca", "it does not accept our certificate (?cert=)"),
+    ("connection lost", "it closed the connection; its log may say why"),
+    ("connection reset", "it closed the connection; its log may say why"),
     ("maximum connections", "it has as many connections as it may have"),
     ("expecting info", _STRANGE),
     ("json parse error", _STRANGE),
 )
 _ERRNO: Final = re.compile(r"\[Errno (\d+)\]")
+_OUR_CERTIFICATE: Final = ("bad certificate", "bad_certificate", "unknown_ca")
 _REFUSED: Final = ("authorization violation", "authentication timeout", "authentication expired")
 
 
@@ -63,6 +63,12 @@ def _dial_reason(target: NatsTarget, error: Exception) -> str:
     low = text.lower()
     if any(sign in low for sign in _REFUSED):
         return f"it refused {target.shown}" if target.shown else f"it wants to know who we are: {_WAYS_IN}"
+    if any(sign in low for sign in _OUR_CERTIFICATE):
+        return (
+            "it refused our certificate"
+            if target.cert
+            else "it wants a certificate of ours: ?cert= and ?key="
+        )
     known = next((words for sign, words in _WORDS if sign in low), None)
     return known or (harmless(text) if isinstance(error, OSError) else f"{_STRANGE} ({harmless(text)})")
 
