@@ -70,6 +70,8 @@ class NatsServerProcess:
     def freeze(self) -> None:
         """Let it hold its connections and do nothing, as a machine that has lost its network."""
         self._signal(signal.SIGSTOP)
+        assert self._process is not None
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)  # Its threads stop one by one.
 
     def thaw(self) -> None:
         """Let it go on."""

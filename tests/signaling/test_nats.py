@@ -186,18 +186,18 @@ async def test_odd_headers_and_replies_of_strangers_do_no_harm(
 
 async def test_slow_reader_learns_of_the_gap_and_gets_the_newest(server: NatsServerProcess) -> None:
     sent = [sealed(ALICE, BOB.public) for _ in range(1000)]
+    last = sealed(CAROL, ALICE.public)
     async with (
         carrier_to(server.url) as carrier,
+        carrier_to(server.url) as other,
         carrier.subscribe(Identity(BOB)) as stream,
-        stranger(server) as other,
+        carrier.subscribe(Identity(ALICE)) as quick,
     ):
-        for envelope in sent:
-            await other.publish(BOBS_SUBJECT, envelope.serialize())
-        await other.rtt()
-        await carrier.publish(sent[-1])
+        await asyncio.gather(*map(other.publish, sent))
+        await other.publish(last)
+        assert await anext(quick) == last
         assert await anext(stream) == Gap()
-        rest = [await anext(stream) for _ in range(64)]
-        assert rest == [*sent[-63:], sent[-1]]
+        assert [await anext(stream) for _ in range(64)] == sent[-64:]
 
 
 # Servers that die, freeze and come back
@@ -236,21 +236,21 @@ async def test_subscriptions_are_back_within_five_seconds_of_a_restart(server: N
 
 async def test_frozen_server_is_noticed_by_who_only_listens(server: NatsServerProcess) -> None:
     async with (
-        carrier_to(server.url, patience=0.3, idle=0.2) as carrier,
+        carrier_to(server.url, patience=1.0, idle=0.2) as carrier,
         carrier.subscribe(Identity(BOB)) as stream,
     ):
         server.freeze()
         async with asyncio.timeout(5):
-            with pytest.raises(SignalingError, match=r"did not answer within 0\.3 s"):
+            with pytest.raises(SignalingError, match=r"did not answer within 1 s"):
                 await anext(stream)
 
 
 async def test_frozen_server_does_not_hold_a_publisher(server: NatsServerProcess) -> None:
-    async with carrier_to(server.url, patience=0.3) as carrier:
+    async with carrier_to(server.url, patience=1.0) as carrier:
         await carrier.publish(sealed(ALICE, BOB.public))
         server.freeze()
         async with asyncio.timeout(5):
-            with pytest.raises(SignalingError, match=r"did not answer within 0\.3 s"):
+            with pytest.raises(SignalingError, match=r"did not answer within 1 s"):
                 await carrier.publish(sealed(ALICE, BOB.public))
 
 

@@ -78,6 +78,12 @@ async def scripted(script: Script) -> AsyncIterator[tuple[str, list[Visit]]]:
         for task in busy:
             task.cancel()
         await asyncio.gather(*busy, return_exceptions=True)
+
+
+@pytest.fixture(autouse=True)
+async def nothing_left() -> AsyncIterator[None]:
+    """See that no task outlives a test."""
+    yield
     assert asyncio.all_tasks() == {asyncio.current_task()}, "a task is left over"
 
 
@@ -203,6 +209,50 @@ async def test_ping_follows_what_it_is_to_confirm() -> None:
         assert said[-1] == b"PING\r\n"
 
 
+async def test_ping_does_not_overtake_what_was_written_as_the_last_pong_came() -> None:
+    message = sealed(ALICE, BOB.public).serialize()
+
+    async def watch(visit: Visit) -> None:
+        await visit.welcome()
+        await visit.hear(b"PING")
+        visit.say(b"PONG\r\n")
+        await visit.hear(b"PING")
+        visit.lines.clear()
+        visit.say(b"PONG\r\nMSG %s 1 %d\r\n%s\r\n" % (BOBS_SUBJECT.encode(), len(message), message))
+        await visit.serve()
+
+    async with (
+        scripted(watch) as (url, visits),
+        carrier_to(url) as carrier,
+        carrier.subscribe(Identity(BOB)) as stream,
+    ):
+        first = asyncio.create_task(carrier.publish(sealed(ALICE, BOB.public)))
+        await anext(stream)
+        await carrier.publish(sealed(ALICE, BOB.public))
+        await first
+        assert [line[:4] for line in visits[0].lines if line[:4] in (b"PUB ", b"PING")] == [b"PUB ", b"PING"]
+
+
+async def test_all_who_wait_for_an_answer_learn_of_the_loss() -> None:
+    hang_up = asyncio.Event()
+
+    async def mute(visit: Visit) -> None:
+        await visit.welcome()
+        await visit.hear(b"PING")
+        await hang_up.wait()
+
+    async with scripted(mute) as (url, visits), carrier_to(url) as carrier:
+        publishing = [asyncio.create_task(carrier.publish(sealed(ALICE, BOB.public)))]
+        await until(lambda: bool(visits) and visits[0].lines.count(b"PING\r\n") == 2)
+        publishing.append(asyncio.create_task(carrier.publish(sealed(ALICE, BOB.public))))
+        await asyncio.sleep(0)
+        hang_up.set()
+        async with asyncio.timeout(5):
+            outcomes = await asyncio.gather(*publishing, return_exceptions=True)
+        said = f"lost NATS server {url}: it closed the connection; its log may say why"
+        assert [str(outcome) for outcome in outcomes] == [said, said]
+
+
 async def test_publishers_at_the_same_time_share_a_ping() -> None:
     async def watch(visit: Visit) -> None:
         await visit.welcome()
@@ -227,6 +277,62 @@ async def test_servers_that_a_server_tells_of_are_not_followed() -> None:
             with pytest.raises(SignalingError, match=f"lost NATS server {url}"):
                 await enter(carrier)
             assert len(visits) == number
+
+
+async def test_news_of_a_cluster_are_not_even_read() -> None:
+    async def news(visit: Visit) -> None:
+        await visit.welcome()
+        await visit.hear(b"PING")
+        visit.say(b'INFO {"connect_urls":["[::"]}\r\nPONG\r\n')
+        await visit.serve()
+
+    async with scripted(news) as (url, visits), carrier_to(url) as carrier:
+        await enter(carrier)
+        await enter(carrier)
+        assert len(visits) == 2
+
+
+async def test_server_that_hung_up_is_not_the_first_to_be_dialled_again() -> None:
+    async def hangs_up(visit: Visit) -> None:
+        await visit.welcome()
+        await visit.hear(b"PING")
+
+    async def stays(visit: Visit) -> None:
+        await visit.welcome()
+        await visit.serve()
+
+    async with (
+        scripted(hangs_up) as (url, first),
+        scripted(stays) as (other, second),
+        carrier_to(f"{url},{other.removeprefix('nats://')}") as carrier,
+    ):
+        with pytest.raises(SignalingError, match="lost NATS server"):
+            await enter(carrier)
+        await enter(carrier)
+        assert (len(first), len(second)) == (1, 1)
+
+
+async def test_server_is_told_who_leaves() -> None:
+    async def watch(visit: Visit) -> None:
+        await visit.welcome()
+        visit.lines.clear()
+        await visit.serve()
+
+    async with (
+        scripted(watch) as (url, visits),
+        carrier_to(url) as carrier,
+        carrier.subscribe(Identity(ALICE)),
+    ):
+        async with carrier.subscribe(Identity(BOB)), carrier.subscribe(Identity(BOB)):
+            pass
+        await carrier.publish(sealed(ALICE, BOB.public))
+        said = [line.partition(b" ")[0] for line in visits[0].lines]
+        assert [word for word in said if word in (b"SUB", b"UNSUB", b"PUB")] == [
+            b"SUB",
+            b"SUB",
+            b"UNSUB",
+            b"PUB",
+        ]
 
 
 async def test_line_that_is_given_back_is_closed_when_nobody_uses_it() -> None:

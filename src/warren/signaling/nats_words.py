@@ -13,6 +13,7 @@ __all__ = ["dial_words", "harmless", "lost_words"]
 
 _SILENT: Final = "it does not answer; check the address and the firewalls between"
 _STRANGE: Final = "something is there that does not speak NATS; check the port"
+_CLOSED: Final = "it closed the connection; its log may say why"
 _WAYS_IN: Final = "user:password@ before the host, ?token=, ?creds=FILE or ?nkey=FILE"
 
 # Text of the system, OpenSSL, a server or the client library, and what it means; the first that fits.
@@ -26,8 +27,10 @@ _WORDS: Final = (
     ("certificate has expired", "its certificate has expired"),
     ("mismatch", "its certificate is for another name; use the name that it is for"),
     ("certificate_verify_failed", "its certificate is not trusted; one of your own authority is by ?ca=FILE"),
-    ("connection lost", "it closed the connection; its log may say why"),
-    ("connection reset", "it closed the connection; its log may say why"),
+    ("connection lost", _CLOSED),
+    ("connection reset", _CLOSED),
+    ("broken pipe", _CLOSED),
+    ("unexpected eof", _CLOSED),
     ("maximum connections", "it has as many connections as it may have"),
     ("expecting info", _STRANGE),
     ("json parse error", _STRANGE),
@@ -44,8 +47,8 @@ def dial_words(server: NatsServer, target: NatsTarget, error: Exception) -> str:
 
 def lost_words(server: NatsServer, error: Exception, said: str) -> str:
     """Say why a connection is lost; `said` is what the server said last, if anything."""
-    reason = f"it said {harmless(said)}" if said else _system_text(error)
-    return f"lost NATS server {server}: {harmless(reason)}"
+    text = f"it said {said}" if said else _system_text(error)
+    return f"lost NATS server {server}: {_known(text) or harmless(text)}"
 
 
 def harmless(text: str) -> str:
@@ -69,8 +72,12 @@ def _dial_reason(target: NatsTarget, error: Exception) -> str:
             if target.cert
             else "it wants a certificate of ours: ?cert= and ?key="
         )
-    known = next((words for sign, words in _WORDS if sign in low), None)
-    return known or (harmless(text) if isinstance(error, OSError) else f"{_STRANGE} ({harmless(text)})")
+    return _known(low) or (harmless(text) if isinstance(error, OSError) else f"{_STRANGE} ({harmless(text)})")
+
+
+def _known(text: str) -> str | None:
+    low = text.lower()
+    return next((words for sign, words in _WORDS if sign in low), None)
 
 
 def _system_text(error: Exception) -> str:
