@@ -1,5 +1,6 @@
 """What is fuzzed: every parser that strangers can reach; a target raises only when its parser is broken."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from random import Random
 
 from warren import wire
 from warren.aio.given import servers_of
-from warren.envelope import Envelope, EnvelopeError, Sealer
+from warren.envelope import MAX_ENVELOPE, Envelope, EnvelopeError, Sealer
 from warren.errors import ConfigurationError
 from warren.ice import stun
 from warren.ice.candidate import refuse
@@ -24,6 +25,7 @@ from warren.server.names import ServerNames
 from warren.session.config import Config
 from warren.session.node import NodeMachine
 from warren.signaling.carrier import Identity
+from warren.signaling.multicast_parts import Assembly, recipient_of
 from warren.signaling.proof import prove
 from warren.signaling.token import Proof
 from warren.signaling.url import BackendUrl
@@ -61,6 +63,23 @@ def envelope(data: bytes) -> None:
         parsed = Envelope.parse(data)
         assert Envelope.parse(parsed.serialize()) == parsed
         _SEALER.open(parsed)
+
+
+def datagrams(data: bytes) -> None:
+    """Datagrams of a multicast group, each with a byte of length before it, four a second, of three hosts."""
+    drops: Counter[str] = Counter()
+    assembly, number = Assembly(drops), 0
+    while data:
+        datagram, data = data[1 : data[0] + 1], data[data[0] + 1 :]
+        whole = assembly.add(datagram, number % 3, now=number / 4)
+        number += 1
+        assert len(assembly) <= 64
+        if whole is not None:
+            assert len(whole) <= MAX_ENVELOPE
+            with suppress(ValueError):  # EnvelopeError is one, too.
+                recipient_of(whole)
+                Envelope.parse(whole)
+    assert sum(drops.values()) <= number
 
 
 def message(data: bytes) -> None:
@@ -225,6 +244,7 @@ TARGETS = {
     target.name: target
     for target in (
         Target("envelope", envelope),
+        Target("datagrams", datagrams),
         Target("message", message),
         Target("candidate", candidate),
         Target("packet", packet),

@@ -7,10 +7,11 @@ import pytest
 from tests.needs import needs
 from tests.server.process import signal_process
 from tests.signaling.cunicu_server import CunicuServer
-from tests.signaling.nats_server import nats_server
+from tests.signaling.nats_server import free_port, nats_server
 from warren.signaling import connect
 from warren.signaling.grpc import open_carrier
 from warren.signaling.inprocess import InProcessCarrier, World
+from warren.signaling.multicast import open_carrier as open_multicast
 from warren.signaling.nats import open_carrier as open_nats
 from warren.signaling.url import BackendUrl
 from warren.testing import backend
@@ -89,3 +90,15 @@ async def test_nats_carrier_survives_a_server_that_is_killed_and_started_again(c
 async def test_nats_backend_keeps_the_contract(check: backend.Check) -> None:
     async with nats_server() as server:
         await check(lambda: connect(server.url))
+
+
+@pytest.mark.parametrize("check", CARRIER_CHECKS, ids=str)
+async def test_multicast_carrier_keeps_the_contract(check: Check) -> None:
+    url = f"multicast://239.77.1.2:{free_port()}?interface=lo&ttl=0"
+    await check(lambda: open_multicast(BackendUrl.parse(url)))
+
+
+@pytest.mark.parametrize("check", BACKEND_CHECKS, ids=str)
+async def test_multicast_backend_keeps_the_contract(check: backend.Check) -> None:
+    url = f"multicast://239.77.1.2:{free_port()}?interface=lo&ttl=0"
+    await check(lambda: connect(url))

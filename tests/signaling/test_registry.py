@@ -112,6 +112,7 @@ def test_all_of_ours_are_listed_and_available_here() -> None:
     assert [(info.scheme, info.type, info.available) for info in backends()] == [
         ("grpc", BackendType.GRPC, True),
         ("inprocess", BackendType.INPROCESS, True),
+        ("multicast", BackendType.MCAST, True),
         ("nats", BackendType.NATS, True),
     ]
 

@@ -57,6 +57,12 @@ SCHEMES: Final[Mapping[str, Scheme]] = MappingProxyType(
             example="inprocess:name",
             summary="nodes within one process",
         ),
+        "multicast": Scheme(
+            type=BackendType.MCAST,
+            factory="warren.signaling.multicast:open_carrier",
+            example="multicast://239.1.2.3:9999",
+            summary="a multicast group on the local network",
+        ),
         "nats": Scheme(
             type=BackendType.NATS,
             factory="warren.signaling.nats:open_carrier",
