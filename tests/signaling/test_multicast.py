@@ -25,6 +25,7 @@ from warren.signaling.url import BackendUrl
 from warren.testing.carrier import CARRIER_CHECKS, Check
 
 GROUP = "239.77.1.3"
+IP_RECVTTL = 12  # include/uapi/linux/in.h
 
 
 @pytest.fixture
@@ -123,6 +124,20 @@ async def test_who_is_flooded_learns_of_the_gap(url: str, port: int) -> None:
         assert reading.result() == Gap()
 
 
+async def test_who_publishes_without_a_pause_still_hears_it_all(url: str) -> None:
+    sent = [large(9000) for _ in range(500)]
+
+    async def publish(carrier: MulticastCarrier) -> None:
+        for envelope in sent:
+            await carrier.publish(envelope)
+
+    async with carrier_to(url) as carrier, carrier.subscribe(Identity(BOB)) as stream:
+        publishing = asyncio.create_task(publish(carrier))
+        async with asyncio.timeout(20):
+            assert [await anext(stream) for _ in sent] == sent
+        await publishing
+
+
 # Sockets
 
 
@@ -212,23 +227,69 @@ async def test_ipv6_group_keeps_the_contract(check: Check, namespace: str) -> No
 
 
 @needs("netns", "ipv6")
-@pytest.mark.parametrize("place", ["10.0.0.1", "eth0"])
 @pytest.mark.parametrize("group", [GROUP, "[ff02::77:3]"])
-async def test_without_loopback_only_we_hear_ourselves(namespace: str, group: str, place: str) -> None:
-    url = f"multicast://{group}:9999?interface={place}&loopback=false"
+async def test_without_loopback_only_we_hear_ourselves(namespace: str, group: str) -> None:
+    loud = f"multicast://{group}:9999?interface=eth0"
+    quiet = f"{loud}&loopback=false"
+    last = sealed(CAROL, BOB.public)
     with inside(namespace):
         async with (
-            carrier_to(url) as carrier,
-            carrier_to(url) as other,
+            carrier_to(quiet) as carrier,
+            carrier_to(quiet) as other,
+            carrier_to(loud) as third,
             carrier.subscribe(Identity(BOB)) as stream,
             other.subscribe(Identity(BOB)) as others,
         ):
             good = sealed(ALICE, BOB.public)
             await carrier.publish(good)
-            assert await anext(stream) == good
-            own = sealed(CAROL, BOB.public)
-            await other.publish(own)
-            assert await anext(others) == own, "it heard another carrier of this machine"
+            await third.publish(last)
+            assert [await anext(stream), await anext(stream)] == [good, last]
+            assert await anext(others) == last, "it heard another carrier of this machine"
+
+
+@needs("netns", "ipv6")
+@pytest.mark.parametrize("place", ["eth0", "10.0.0.1", "fd00::1"])
+@pytest.mark.parametrize("group", [GROUP, "[ff02::77:3]", "[ff15::77:3]"])
+async def test_only_the_chosen_interface_is_used(namespace: str, group: str, place: str) -> None:
+    ip(
+        namespace,
+        "link add eth2 type veth peer name eth3\nlink set eth2 up\nlink set eth3 up\n"
+        "address add 10.0.2.1/24 dev eth2\n"
+        "address add fe80::2/64 dev eth2 nodad\n",
+    )
+    with inside(namespace):
+        async with (
+            carrier_to(f"multicast://{group}:9999?interface={place}") as one,
+            carrier_to(f"multicast://{group}:9999?interface=eth2") as other,
+            one.subscribe(Identity(BOB)) as stream,
+            other.subscribe(Identity(BOB)) as others,
+        ):
+            envelopes = sealed(ALICE, BOB.public), sealed(CAROL, BOB.public)
+            await other.publish(envelopes[0])
+            await one.publish(envelopes[1])
+            assert await anext(stream) == envelopes[1]
+            assert await anext(others) == envelopes[0]
+
+
+@needs("netns", "ipv6")
+@pytest.mark.parametrize("ttl", [1, 7])
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+async def test_datagrams_live_as_long_as_told(namespace: str, family: socket.AddressFamily, ttl: int) -> None:
+    ipv6 = family == socket.AF_INET6
+    group = "ff02::77:3" if ipv6 else GROUP
+    place = f"[{group}]" if ipv6 else group
+    with inside(namespace), socket.socket(family, socket.SOCK_DGRAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((group, 9999, 0, socket.if_nametoindex("eth0")) if ipv6 else (group, 9999))
+        if ipv6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
+        else:
+            listener.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
+        listener.settimeout(5)
+        async with carrier_to(f"multicast://{place}:9999?interface=eth0&ttl={ttl}") as carrier:
+            await carrier.publish(sealed(ALICE, BOB.public))
+        _, ancillary, _, _ = listener.recvmsg(2000, socket.CMSG_SPACE(4))
+        assert [int.from_bytes(value, sys.byteorder) for _, _, value in ancillary] == [ttl]
 
 
 @needs("netns")

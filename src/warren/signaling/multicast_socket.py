@@ -24,15 +24,17 @@ BURST: Final = 64
 BUFFER: Final = 1024 * 1024
 """Bytes of kernel buffer asked for; the kernel gives what its limits allow."""
 
-# include/uapi/asm-generic/socket.h, linux/in.h and linux/in6.h
+# include/uapi/asm-generic/socket.h and linux/in.h
 _SO_RXQ_OVFL: Final = 40
 _IP_MULTICAST_ALL: Final = 49
-_IPV6_MULTICAST_ALL: Final = 29
 
 _FULL: Final = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS)
 
 _LINUX: Final = sys.platform == "linux"
-_ANCILLARY: Final = socket.CMSG_SPACE(4)
+_ADDRESS_AND_INDEX: Final = struct.Struct(
+    "@16sI"
+)  # An address and the index of an interface, in both directions
+_ANCILLARY: Final = socket.CMSG_SPACE(4) + socket.CMSG_SPACE(_ADDRESS_AND_INDEX.size)
 
 
 class MulticastSocket:
@@ -40,7 +42,7 @@ class MulticastSocket:
 
     Args:
         target: the group.
-        received: gets (datagram, host that it came from).
+        received: gets (datagram, host that it came from); must not close the socket.
         missed: told when the kernel had no room for what came.
         failed: told when the socket is of no more use.
 
@@ -62,7 +64,8 @@ class MulticastSocket:
         self._failed = failed
         self._dropped = 0
         self._loop = asyncio.get_running_loop()
-        self._sock = _open(target)
+        self._index = _index(target)
+        self._sock = _open(target, self._index)
         self._loop.add_reader(self._sock, self._read)
 
     def send(self, datagram: bytes) -> None:
@@ -87,8 +90,6 @@ class MulticastSocket:
 
     def _read(self) -> None:
         for _ in range(BURST):
-            if self._sock.fileno() < 0:
-                return  # Closed by who received.
             try:
                 data, ancillary, _, source = self._sock.recvmsg(MAX_RECEIVED + 1, _ANCILLARY)
             except (BlockingIOError, InterruptedError):
@@ -96,10 +97,18 @@ class MulticastSocket:
             except OSError as error:
                 self._failed(_words(self._target, "hear", error))
                 return
-            for level, kind, value in ancillary:
-                if (level, kind) == (socket.SOL_SOCKET, _SO_RXQ_OVFL):
-                    self._count_dropped(int.from_bytes(value[:4], sys.byteorder))
-            self._received(data, source[0])
+            if self._is_ours(ancillary):
+                self._received(data, source[0])
+
+    def _is_ours(self, ancillary: list[tuple[int, int, bytes]]) -> bool:
+        """Read what the kernel says of a datagram; false if it came by another interface."""
+        ours = True
+        for level, kind, value in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, _SO_RXQ_OVFL):
+                self._count_dropped(int.from_bytes(value[:4], sys.byteorder))
+            elif (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
+                ours = _ADDRESS_AND_INDEX.unpack(value[: _ADDRESS_AND_INDEX.size])[1] == self._index
+        return ours
 
     def _count_dropped(self, dropped: int) -> None:
         if dropped != self._dropped:
@@ -107,8 +116,7 @@ class MulticastSocket:
             self._missed()
 
 
-def _open(target: MulticastTarget) -> socket.socket:
-    index = _index(target)
+def _open(target: MulticastTarget, index: int) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if target.ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
@@ -144,15 +152,14 @@ def _join_ipv4(sock: socket.socket, target: MulticastTarget, index: int) -> None
 def _join_ipv6(sock: socket.socket, target: MulticastTarget, index: int) -> None:
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     sock.bind((target.group, target.port, 0, index))
-    membership = struct.pack("@16sI", socket.inet_pton(socket.AF_INET6, target.group), index)
+    membership = _ADDRESS_AND_INDEX.pack(socket.inet_pton(socket.AF_INET6, target.group), index)
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, membership)
     if index:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+        # Groups of a wider scope are heard by every interface that anybody has joined.
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, target.ttl)
     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, target.loopback)
-    if _LINUX:
-        with contextlib.suppress(OSError):  # Linux before 4.20 knows no such thing.
-            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MULTICAST_ALL, 0)
 
 
 def _index(target: MulticastTarget) -> int:
