@@ -5,6 +5,7 @@ import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote
@@ -103,7 +104,11 @@ class NatsTarget:
             token=url.options.get("token", "" if colon else unquote(user)),
             **files,
         )
-        target._check(url, both_tokens="token" in url.options and bool(userinfo))
+        if sum((bool(userinfo), *(name in url.options for name in ("token", "creds", "nkey")))) > 1:
+            raise ConfigurationError(
+                f"{url}: only one of user:password@, ?token=, ?creds= and ?nkey= can be meant"
+            )
+        target._check(url)
         return target
 
     @property
@@ -115,7 +120,7 @@ class NatsTarget:
             "the credentials of ?creds=": self.creds,
             "the nkey of ?nkey=": self.nkey,
         }
-        return " and ".join(kind for kind, value in kinds.items() if value)
+        return next((kind for kind, value in kinds.items() if value), "")
 
     @property
     def insists(self) -> bool:
@@ -140,8 +145,8 @@ class NatsTarget:
         )
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if (cert := self.cert) is not None:
-            # Without a password of its own OpenSSL would ask on the terminal.
-            load = lambda: context.load_cert_chain(cert, self.key, password="")  # noqa: E731 (one use)
+            # Without a password given OpenSSL would ask for one on the terminal.
+            load = partial(context.load_cert_chain, cert, self.key, password="")
             _use("cert", cert, load, "certificate with its key in PEM; is the key in ?key=?")
         return context
 
@@ -166,11 +171,7 @@ class NatsTarget:
         shown = {"user": self.user, "password": self.password, "token": self.token}
         return {name: value for name, value in shown.items() if value}
 
-    def _check(self, url: BackendUrl, *, both_tokens: bool) -> None:
-        if both_tokens or " and " in self.shown.replace("user and password", ""):
-            raise ConfigurationError(
-                f"{url}: only one of user:password@, ?token=, ?creds= and ?nkey= can be meant"
-            )
+    def _check(self, url: BackendUrl) -> None:
         if self.tls is False and self.insists:
             raise ConfigurationError(f"{url}: ?tls=false does not go with ?ca= or ?cert=")
         if self.key is not None and self.cert is None:
