@@ -13,8 +13,7 @@ import json
 import os
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -22,7 +21,7 @@ from typing import Final
 import warren
 from bench.report import table
 from tests.needs import missing
-from tests.server.process import signal_process
+from tests.places import PLACES, OpenPlace, Place
 from warren.keys import KeyPair, PrivateKey, PublicKeyPair
 from warren.messages import Credentials, Message
 from warren.signaling.registry import connect
@@ -31,20 +30,6 @@ LIMIT: Final = 30.0
 SENDERS: Final = 8
 """Each with a connection of its own, one after the other: what limits a sender does not limit the bench."""
 CONFIG: Final = warren.Config(loopback=True, include_interfaces=("lo",))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a backend runs: its URL, and the processes that serve it."""
-
-    url: str
-    pids: tuple[int, ...] = ()
-    writes: Callable[[], Awaitable[int]] | None = None
-    """How often the server was written to so far, where that is limited."""
-
-    def cpu(self) -> float:
-        """CPU time of the servers in seconds."""
-        return sum(_cpu(pid) for pid in self.pids)
 
 
 @dataclass(slots=True)
@@ -73,29 +58,6 @@ class Series:
         if self.writes is not None:
             found["writes_per_session"] = self.writes
         return {f"{name}_{what}": round(value, 3) for what, value in found.items()}
-
-
-OpenPlace = Callable[[], AbstractAsyncContextManager[Place]]
-
-
-@asynccontextmanager
-async def inprocess() -> AsyncIterator[Place]:
-    """Everything in this process: the floor."""
-    yield Place(url="inprocess:bench-backends")
-
-
-@asynccontextmanager
-async def grpc() -> AsyncIterator[Place]:
-    """`warren signal` on loopback, without TLS."""
-    async with signal_process() as server:
-        yield Place(url=f"grpc://127.0.0.1:{server.port}?insecure=true", pids=(server.pid,))
-
-
-PLACES: Final[Mapping[str, tuple[OpenPlace, tuple[str, ...]]]] = {
-    "inprocess": (inprocess, ()),
-    "grpc": (grpc, ()),
-}
-"""Each backend: where it runs, and what that needs of the machine (`tests.needs`)."""
 
 
 def main() -> None:
@@ -158,7 +120,7 @@ async def _send(place: Place, count: int, series: Series) -> None:
         cpu = server_cpu = 0.0
         for number in range(-SENDERS, count):  # The first of each sender opens its connection.
             if number == 0:
-                cpu, server_cpu = time.process_time(), place.cpu()
+                cpu, server_cpu = time.process_time(), _cpu(place)
             arrived.clear()
             began = time.perf_counter()
             await senders[number % SENDERS].publish(pairs[number % SENDERS], _message())
@@ -167,7 +129,7 @@ async def _send(place: Place, count: int, series: Series) -> None:
             if number >= 0:
                 series.under_way.append(1000 * (time.perf_counter() - began))
         series.cost = 1e6 * (time.process_time() - cpu) / count
-        series.server_cost = 1e6 * (place.cpu() - server_cpu) / count
+        series.server_cost = 1e6 * (_cpu(place) - server_cpu) / count
 
 
 async def _connected(place: Place) -> float:
@@ -197,9 +159,13 @@ def _p99(values: list[float]) -> float:
     return statistics.quantiles(values, n=100, method="inclusive")[98] if len(values) > 1 else values[0]
 
 
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _cpu(place: Place) -> float:
+    """CPU time of the place's servers in seconds."""
+    ticks = 0
+    for pid in place.pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

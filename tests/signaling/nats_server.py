@@ -38,6 +38,12 @@ class NatsServerProcess:
         return f"nats://127.0.0.1:{self.port}"
 
     @property
+    def pid(self) -> int:
+        """The number of its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def tasks(self) -> tuple["asyncio.Task[None]", ...]:
         """Those of this process that belong to it."""
         return (self._reading,) if self._reading is not None else ()
