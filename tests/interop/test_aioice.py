@@ -6,21 +6,38 @@ speaks for it as a peer that does not know field 100.
 
 import asyncio
 import random
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
 import aioice
 import aioice.ice
 import aioice.stun
 import pytest
 
-from tests.interop.world import LIVE, ROLES, TIME, World, both_roles, stun_server, until, world
+from tests.interop.world import (
+    ROLES,
+    TIME,
+    Turn,
+    World,
+    both_roles,
+    lost_and_begun_anew,
+    stun_server,
+    turn_server,
+    until,
+    world,
+)
+from tests.needs import needs
 from warren.aio.session import Session
+from warren.ice.policy import CandidatePolicy
 from warren.keys import KeyPair, PublicKeyPair
 from warren.messages import Candidate, CandidateType, Credentials, Message, NetworkType
-from warren.session.outputs import PathChanged
 from warren.session.state import State
 
-TYPES = {"host": CandidateType.HOST, "srflx": CandidateType.SERVER_REFLEXIVE}
+TYPES = {
+    "host": CandidateType.HOST,
+    "srflx": CandidateType.SERVER_REFLEXIVE,
+    "relay": CandidateType.RELAY,
+}
 
 
 class Loaded(random.Random):
@@ -67,6 +84,7 @@ class AioicePeer:
         here: where it is the other end of the session.
         controlling: the role that aioice is told.
         types: which of its candidates it tells.
+        turn: what lends it the only address that it has.
     """
 
     def __init__(
@@ -74,10 +92,13 @@ class AioicePeer:
         here: World,
         *,
         controlling: bool,
-        types: tuple[str, ...] = ("host",),
+        types: tuple[str, ...] = ("host", "relay"),
         stun_server: tuple[str, int] | None = None,
+        turn: Turn | None = None,
     ) -> None:
-        self.connection = CountingConnection(controlling, stun_server=stun_server, use_ipv6=False)
+        self.connection = CountingConnection(
+            controlling, stun_server=stun_server, use_ipv6=False, **({} if turn is None else _relayed(turn))
+        )
         self._pair = KeyPair(here.key, here.node.public)
         self._backend = here.backend
         self._types = types
@@ -137,6 +158,15 @@ class AioicePeer:
         for candidate in self.connection.local_candidates:
             if candidate.type in self._types:
                 await self._backend.publish(self._pair, Message(candidate=_to_warren(candidate)))
+
+
+def _relayed(turn: Turn) -> dict[str, Any]:
+    return {
+        "turn_server": (turn.host, turn.port),
+        "turn_username": turn.user,
+        "turn_password": turn.password,
+        "transport_policy": aioice.TransportPolicy.RELAY,
+    }
 
 
 def _to_warren(candidate: aioice.Candidate) -> Candidate:
@@ -252,13 +282,7 @@ async def test_an_aioice_that_closes_is_noticed_and_the_reason_is_told() -> None
             async with AioicePeer(here, controlling=not controlling) as peer:
                 await connected(peer, here.session)
                 events = here.session.events()
-            lost = await until(events, State.DISCONNECTED)
-            assert lost.old in LIVE
-            assert "no path answered" in lost.reason
-            told = await anext(events)
-            assert isinstance(told, PathChanged)
-            assert (told.path, told.reason) == (None, lost.reason)
-            assert (await until(events, State.IDLE, generation=2)).reason == lost.reason
+            await lost_and_begun_anew(events)
 
     await asyncio.gather(*(close(controlling) for controlling in ROLES))
 
@@ -295,3 +319,27 @@ async def test_a_server_reflexive_candidate_alone_is_enough(controlling: bool) -
         path = here.session.path
         assert path is not None
         assert path.remote.type is CandidateType.SERVER_REFLEXIVE
+
+
+@needs("coturn")
+@pytest.mark.parametrize(
+    ("we", "they"),
+    [(False, True), (True, False), (True, True)],
+    ids=["aioice has a relay alone", "warren has a relay alone", "both have a relay alone"],
+)
+@both_roles
+async def test_data_crosses_relays_both_ways(controlling: bool, we: bool, they: bool, tmp_path: Path) -> None:
+    async with turn_server(tmp_path) as server:
+        relayed: dict[str, Any] = {"turn": (server.url,), "candidates": CandidatePolicy.RELAY_ONLY}
+        async with (
+            world(controlling, **(relayed if we else {})) as here,
+            AioicePeer(here, controlling=not controlling, turn=server if they else None) as peer,
+        ):
+            await connected(peer, here.session)
+            path = here.session.path
+            assert path is not None
+            assert (path.local.type, path.remote.type) == (KINDS[we], KINDS[they])
+            assert await exchange(peer, here.session, "far") == (b"far to aioice", b"far to warren")
+
+
+KINDS = {True: CandidateType.RELAY, False: CandidateType.HOST}

@@ -16,12 +16,12 @@ import pytest
 
 from tests.interop.pion_program import PionAgent, PionProgram, Settings, build
 from tests.interop.world import (
-    LIVE,
     ROLES,
     TIME,
     Turn,
     World,
     both_roles,
+    lost_and_begun_anew,
     stun_server,
     turn_server,
     until,
@@ -302,13 +302,7 @@ async def test_a_pion_that_closes_is_noticed_and_the_reason_is_told() -> None:
             async with pion_peer(here) as peer:
                 await connected(peer, here.session)
                 events = here.session.events()
-            lost = await until(events, State.DISCONNECTED)
-            assert lost.old in LIVE
-            assert "no path answered" in lost.reason
-            told = await anext(events)
-            assert isinstance(told, PathChanged)
-            assert (told.path, told.reason) == (None, lost.reason)
-            assert (await until(events, State.IDLE, generation=2)).reason == lost.reason
+            await lost_and_begun_anew(events)
 
     await asyncio.gather(*(close(controlling) for controlling in ROLES))
 

@@ -24,12 +24,12 @@ from warren.session.state import State
 from warren.signaling import Backend, connect
 
 __all__ = [
-    "LIVE",
     "ROLES",
     "TIME",
     "Turn",
     "World",
     "both_roles",
+    "lost_and_begun_anew",
     "stun_server",
     "turn_server",
     "until",
@@ -84,6 +84,17 @@ async def until(
             if isinstance(event, StateChanged) and event.new is state and event.generation == generation:
                 return event
     raise AssertionError(f"the session was closed before it was {state.name}")
+
+
+async def lost_and_begun_anew(events: AsyncIterator[StateChanged | PathChanged]) -> None:
+    """Hear that the peer answers no more, and that for the same reason the path is gone and we begin anew."""
+    lost = await until(events, State.DISCONNECTED)
+    assert lost.old in LIVE
+    assert "no path answered" in lost.reason
+    told = await anext(events)
+    assert isinstance(told, PathChanged)
+    assert (told.path, told.reason) == (None, lost.reason)
+    assert (await until(events, State.IDLE, generation=2)).reason == lost.reason
 
 
 @asynccontextmanager
