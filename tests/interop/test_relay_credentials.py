@@ -1,7 +1,6 @@
 """Credentials that `warren signal` gives, used at coturn by the TURN client of aioice."""
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ import aioice.turn
 import pytest
 from aioice.stun import TransactionFailed
 
+from tests.interop.world import free_port
 from tests.needs import needs, program
 from tests.signaling.people import ALICE
 from warren.messages import RelayInfo
@@ -34,9 +34,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def coturn(folder: Path) -> AsyncIterator[int]:
     """Run it on loopback with the shared secret; gives its port."""
-    with socket.socket(type=socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         program("turnserver") or "turnserver",
         *("-n", "--no-tls", "--no-dtls", "--no-cli", "--log-file=stdout", "--simple-log"),

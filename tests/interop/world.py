@@ -5,7 +5,7 @@ import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,7 @@ __all__ = [
     "Turn",
     "World",
     "both_roles",
+    "free_port",
     "lost_and_begun_anew",
     "stun_server",
     "turn_server",
@@ -100,7 +101,7 @@ async def lost_and_begun_anew(events: AsyncIterator[StateChanged | PathChanged])
 @asynccontextmanager
 async def stun_server() -> AsyncIterator[tuple[str, int]]:
     """Run the demonstration's STUN server as a process."""
-    port = _free_port()
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "warren.cli.stun_server", f"{LOOPBACK}:{port}", stdout=PIPE
     )
@@ -131,7 +132,7 @@ class Turn:
 @asynccontextmanager
 async def turn_server(folder: Path) -> AsyncIterator[Turn]:
     """Run coturn, which needs a folder for its files."""
-    turn = Turn(_free_port())
+    turn = Turn(free_port())
     process = await asyncio.create_subprocess_exec(
         program("turnserver") or "turnserver", "-n", "--lt-cred-mech", f"--user={turn.user}:{turn.password}",
         "--realm=interop", f"--listening-ip={turn.host}", f"--listening-port={turn.port}", "--no-tls",
@@ -162,8 +163,16 @@ async def _until_answered(host: str, port: int) -> None:
                 return
 
 
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind((LOOPBACK, 0))
-        port: int = free.getsockname()[1]
-        return port
+def free_port() -> int:
+    """Find a port that is free for UDP and TCP alike.
+
+    coturn takes both. That UDP is free says nothing of TCP: each connection that a client closed holds its
+    port for a minute, and coturn would try to bind it again and again.
+    """
+    while True:
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            tcp.bind((LOOPBACK, 0))
+            port: int = tcp.getsockname()[1]
+            with suppress(OSError):
+                udp.bind((LOOPBACK, port))
+                return port
