@@ -5,16 +5,19 @@ import asyncio
 import aioice
 import aioice.ice
 
+from tests.interop.world import Turn
+
 __all__ = ["close", "connect", "gather"]
 
 Pair = tuple[aioice.Connection, aioice.Connection]
 
 
-async def gather() -> Pair:
-    """Make the controlling and the controlled one; each has one candidate, on loopback like ours."""
+async def gather(turn: Turn | None = None) -> Pair:
+    """Make the controlling and the controlled one; each has one candidate on loopback, like ours."""
     # aioice leaves loopback out, and has no option for that.
     aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
-    pair = aioice.Connection(ice_controlling=True), aioice.Connection(ice_controlling=False)
+    relayed = {} if turn is None else turn.for_aioice
+    pair = aioice.Connection(True, **relayed), aioice.Connection(False, **relayed)
     for connection in pair:
         await connection.gather_candidates()
     return pair

@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from tests.interop.world import TIME
+from tests.interop.world import TIME, Turn
 from tests.needs import program
 from warren.messages import Candidate, CandidateType, Credentials, NetworkType, TCPType
 
-__all__ = ["PionAgent", "PionProgram", "Settings", "build"]
+__all__ = ["PionAgent", "PionProgram", "Settings", "build", "relayed_by"]
 
 SOURCE: Final = Path(__file__).with_name("pion")
 OVER: Final = ("Disconnected", "Failed")
@@ -65,6 +65,13 @@ class Settings:
     interface: str = "lo"
     listen: str = ""
     echo: bool = False
+
+
+def relayed_by(server: Turn) -> Settings:
+    """Let pion have no candidate but what this TURN server lends it."""
+    turn = {"Scheme": 3, "Host": server.host, "Port": server.port, "Proto": 1}
+    who = {"Username": server.user, "Password": server.password}
+    return Settings(servers=(turn | who,), types=(CandidateType.RELAY,))
 
 
 @dataclass(slots=True)

@@ -97,7 +97,7 @@ class AioicePeer:
         turn: Turn | None = None,
     ) -> None:
         self.connection = CountingConnection(
-            controlling, stun_server=stun_server, use_ipv6=False, **({} if turn is None else _relayed(turn))
+            controlling, stun_server=stun_server, use_ipv6=False, **({} if turn is None else turn.for_aioice)
         )
         self._pair = KeyPair(here.key, here.node.public)
         self._backend = here.backend
@@ -158,15 +158,6 @@ class AioicePeer:
         for candidate in self.connection.local_candidates:
             if candidate.type in self._types:
                 await self._backend.publish(self._pair, Message(candidate=_to_warren(candidate)))
-
-
-def _relayed(turn: Turn) -> dict[str, Any]:
-    return {
-        "turn_server": (turn.host, turn.port),
-        "turn_username": turn.user,
-        "turn_password": turn.password,
-        "transport_policy": aioice.TransportPolicy.RELAY,
-    }
 
 
 def _to_warren(candidate: aioice.Candidate) -> Candidate:

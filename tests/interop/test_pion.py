@@ -14,11 +14,10 @@ from statistics import median
 
 import pytest
 
-from tests.interop.pion_program import PionAgent, PionProgram, Settings, build
+from tests.interop.pion_program import PionAgent, PionProgram, Settings, build, relayed_by
 from tests.interop.world import (
     ROLES,
     TIME,
-    Turn,
     World,
     both_roles,
     lost_and_begun_anew,
@@ -158,7 +157,7 @@ async def test_a_relayed_candidate_alone_is_enough(controlling: bool, modules: s
     async with (
         turn_server(tmp_path) as server,
         world(controlling) as here,
-        pion_peer(here, relayed(server), modules=modules) as peer,
+        pion_peer(here, relayed_by(server), modules=modules) as peer,
     ):
         await connected(peer, here.session)
         path = here.session.path
@@ -174,20 +173,13 @@ async def test_both_may_have_nothing_but_relays(controlling: bool, modules: str,
     async with (
         turn_server(tmp_path) as server,
         world(controlling, turn=(server.url,), candidates=CandidatePolicy.RELAY_ONLY) as here,
-        pion_peer(here, relayed(server), modules=modules) as peer,
+        pion_peer(here, relayed_by(server), modules=modules) as peer,
     ):
         await connected(peer, here.session)
         path = here.session.path
         assert path is not None
         assert (path.local.type, path.remote.type) == (CandidateType.RELAY, CandidateType.RELAY)
         assert await exchange(peer, here.session, COUNT) == expected(COUNT)
-
-
-def relayed(server: Turn) -> Settings:
-    """Let pion have no candidate but what this TURN server lends it."""
-    turn = {"Scheme": 3, "Host": server.host, "Port": server.port, "Proto": 1}
-    who = {"Username": server.user, "Password": server.password}
-    return Settings(servers=(turn | who,), types=(CandidateType.RELAY,))
 
 
 @both_versions
@@ -328,7 +320,7 @@ async def test_the_time_to_connect_is_printed(
     rounds = 3
     rows = [f"from the first check, {rounds} rounds (ms)     pion: least  median   warren: least  median"]
     async with stun_server() as stun, turn_server(tmp_path) as turn:
-        kinds = {"host": Settings(), "srflx": reflexive(stun), "relay": relayed(turn)}
+        kinds = {"host": Settings(), "srflx": reflexive(stun), "relay": relayed_by(turn)}
         for kind, settings in kinds.items():
             for controlling, words in ROLES.items():
                 times = [await time_to_connect(controlling, settings) for _ in range(rounds)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from aioice import TransportPolicy
 
 from tests.needs import program
 from warren.aio.node import Node
@@ -128,16 +129,26 @@ class Turn:
         """How we are told of it."""
         return f"turn:{self.user}:{self.password}@{self.host}:{self.port}"
 
+    @property
+    def for_aioice(self) -> dict[str, Any]:
+        """How aioice is told of it, and to use nothing else."""
+        return {
+            "turn_server": (self.host, self.port),
+            "turn_username": self.user,
+            "turn_password": self.password,
+            "transport_policy": TransportPolicy.RELAY,
+        }
+
 
 @asynccontextmanager
-async def turn_server(folder: Path) -> AsyncIterator[Turn]:
-    """Run coturn, which needs a folder for its files."""
+async def turn_server(folder: Path, *options: str) -> AsyncIterator[Turn]:
+    """Run coturn, with more options where they are wanted; it needs a folder for its files."""
     turn = Turn(free_port())
     process = await asyncio.create_subprocess_exec(
         program("turnserver") or "turnserver", "-n", "--lt-cred-mech", f"--user={turn.user}:{turn.password}",
         "--realm=interop", f"--listening-ip={turn.host}", f"--listening-port={turn.port}", "--no-tls",
         "--no-dtls", "--no-cli", "--allow-loopback-peers", f"--pidfile={folder / 'pid'}",
-        f"--db={folder / 'db'}", "--log-file=stdout", stdout=DEVNULL, stderr=DEVNULL,
+        f"--db={folder / 'db'}", "--log-file=stdout", *options, stdout=DEVNULL, stderr=DEVNULL,
     )  # fmt: skip
     try:
         await _until_answered(turn.host, turn.port)
