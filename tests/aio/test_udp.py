@@ -1,7 +1,9 @@
 import asyncio
 import errno
+import socket
 import sys
 from collections.abc import Sequence
+from itertools import accumulate
 
 import pytest
 
@@ -84,26 +86,49 @@ async def test_datagrams_of_mixed_lengths_to_two_receivers_keep_their_bounds_and
     [([1000] * 39 + [10], [40]), ([10] * 130, [64, 64, 2]), ([1200] * 60, [51, 9])],
     ids=["the last may be shorter", "64 datagrams at the most", "60 KiB at the most"],
 )
-async def test_what_is_sent_in_one_turn_comes_together(sizes: list[int], bursts: list[int]) -> None:
+async def test_what_is_sent_in_one_turn_is_one_call(sizes: list[int], bursts: list[int]) -> None:
     loop = asyncio.get_running_loop()
-    came: list[int] = []
+    with socket.socket(type=socket.SOCK_DGRAM) as receiver:
+        receiver.setsockopt(socket.IPPROTO_UDP, 104, 1)  # UDP_GRO: what was sent as one is read as one.
+        receiver.bind(("127.0.0.1", 0))
+        receiver.setblocking(False)
+        sender = open_udp_socket(loop, "127.0.0.1", 0, Inbox())
+        try:
+            for size in sizes:
+                sender.send(bytes(size), receiver.getsockname())
+            came = [len(await loop.sock_recv(receiver, 65536)) for _ in bursts]
+        finally:
+            sender.close()
+    ends = list(accumulate(bursts))
+    assert came == [sum(sizes[end - burst : end]) for burst, end in zip(bursts, ends, strict=True)]
+
+
+async def test_what_comes_from_one_source_in_a_row_comes_together() -> None:
+    loop = asyncio.get_running_loop()
+    rows: list[tuple[list[bytes], Address]] = []
     inbox = Inbox()
 
     def received(datagrams: Sequence[bytes], source: Address) -> None:
-        came.append(len(datagrams))
+        rows.append((list(datagrams), source))
         inbox(datagrams, source)
 
     receiver = open_udp_socket(loop, "127.0.0.1", 0, received)
-    sender = open_udp_socket(loop, "127.0.0.1", 0, Inbox())
-    sent = [bytes([number]) * size for number, size in enumerate(sizes)]
-    try:
-        for data in sent:
-            sender.send(data, receiver.local)
-        assert [data for data, _ in await inbox.wait(len(sent))] == sent
-        assert came == bursts
-    finally:
-        receiver.close()
-        sender.close()
+    with plain_socket() as one, plain_socket() as other:
+        try:
+            for sender, data in ((one, b"1"), (one, b"2"), (other, b"3"), (one, b"4")):
+                sender.sendto(data, receiver.local)
+            await inbox.wait(4)
+        finally:
+            receiver.close()
+        first, second = one.getsockname(), other.getsockname()
+    assert rows == [([b"1", b"2"], first), ([b"3"], second), ([b"4"], first)]
+
+
+def plain_socket() -> socket.socket:
+    """A socket that sends at once."""
+    plain = socket.socket(type=socket.SOCK_DGRAM)
+    plain.bind(("127.0.0.1", 0))
+    return plain
 
 
 async def test_a_port_in_use_is_an_os_error() -> None:
@@ -142,18 +167,19 @@ async def test_closing_twice_is_harmless_and_frees_the_port() -> None:
     open_udp_socket(loop, "127.0.0.1", port, Inbox()).close()
 
 
-async def test_a_handler_may_close_its_socket() -> None:
+async def test_a_handler_may_close_its_socket_and_hears_no_more() -> None:
     loop = asyncio.get_running_loop()
-    closed = loop.create_future()
+    heard: list[Sequence[bytes]] = []
+    closed = asyncio.Event()
 
     def received(datagrams: Sequence[bytes], source: Address) -> None:
+        heard.append(datagrams)
         receiver.close()
-        closed.set_result(datagrams)
+        closed.set()
 
     receiver = open_udp_socket(loop, "127.0.0.1", 0, received)
-    sender = open_udp_socket(loop, "127.0.0.1", 0, Inbox())
-    try:
-        sender.send(b"last", receiver.local)
-        assert await asyncio.wait_for(closed, 10) == [b"last"]
-    finally:
-        sender.close()
+    with plain_socket() as one, plain_socket() as other:
+        one.sendto(b"last", receiver.local)
+        other.sendto(b"too late", receiver.local)
+        await asyncio.wait_for(closed.wait(), 10)
+    assert heard == [[b"last"]]

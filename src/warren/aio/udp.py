@@ -166,26 +166,37 @@ class SystemUdpSocket:
             self.dropped += 1
 
     def _readable(self) -> None:
-        sock, view, received = self._sock, self._view, self._received
-        buffers, left = [self._buffer], BURST
-        while left > 0 and sock.fileno() >= 0:  # It may be closed by what was received.
+        """Read what has come, and hand over in one piece what came from one source in a row."""
+        row: list[bytes] = []
+        since: Address = ("", 0)
+        left = BURST
+        while left > 0:
             try:
-                size, control, _, source = sock.recvmsg_into(buffers, 32)
+                datagrams, source = self._read()
             except (BlockingIOError, InterruptedError):
-                return
+                break
             except OSError:
                 left -= 1  # An ICMP error of an earlier send: the transactions notice by themselves.
                 continue
-            if len(source) > 2:
-                source = (source[0], source[1])
-            data = bytes(view[:size])
-            if control:
-                step = int.from_bytes(control[0][2], sys.byteorder)
-                datagrams = [data[start : start + step] for start in range(0, size, step)]
-            else:
-                datagrams = [data]
             left -= len(datagrams)
-            received(datagrams, source)
+            if source != since and row:
+                self._received(row, since)
+                if self._sock.fileno() < 0:
+                    return  # It was closed by what was received.
+                row = []
+            row += datagrams
+            since = source
+        if row:
+            self._received(row, since)
+
+    def _read(self) -> tuple[list[bytes], Address]:
+        """Read one datagram, or several that the kernel has put together."""
+        size, control, _, source = self._sock.recvmsg_into([self._buffer], 32)
+        data = bytes(self._view[:size])
+        if not control:
+            return [data], source[:2]
+        step = int.from_bytes(control[0][2], sys.byteorder)
+        return [data[start : start + step] for start in range(0, size, step)], source[:2]
 
 
 def _join_segments(sock: socket.socket) -> bool:
