@@ -180,6 +180,27 @@ def test_data_that_comes_by_the_relay_is_the_session_s() -> None:
     assert relay.relayed
 
 
+def test_data_that_comes_in_an_indication_asks_for_a_channel() -> None:
+    world = World()
+    world.relay()
+    ufrag = world.call()
+    world.permit()
+    world.receive(world.indication(world.check(ufrag)))
+    world.receive(world.indication(b"data of bob"))
+    request = world.request(Method.CHANNEL_BIND)
+    assert request.xor_addresses(Attribute.XOR_PEER_ADDRESS) == [PEER]
+
+
+def test_what_is_no_data_of_a_session_asks_for_no_channel() -> None:
+    world = World()
+    world.relay()
+    ufrag = world.call()
+    world.permit()
+    world.receive(world.indication(b"too early"))
+    world.receive(world.indication(world.check(ufrag)))
+    assert Method.CHANNEL_BIND not in [stun.parse(packet.data).method for packet in world.drain()]
+
+
 def test_channel_data_comes_only_from_a_turn_server() -> None:
     world = World()
     world.relay()

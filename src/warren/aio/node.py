@@ -27,6 +27,7 @@ from warren.ice.gather import MappingChanged
 from warren.ice.policy import CandidatePolicy
 from warren.ice.transport import Address, Base, CloseStream, OpenStream, Transmit
 from warren.ice.turn.allocation import Allocation
+from warren.ice.turn.channel import is_channel_data
 from warren.ice.turn.relays import RelayClosed, RelayOpened
 from warren.keys import KeyPair, PrivateKey, PublicKey, PublicKeyPair
 from warren.messages import Message
@@ -352,8 +353,7 @@ class Node:
         machine = self._machine.expecting(base, source)
         session = None if machine is None else self._sessions.get(machine)
         if session is None:
-            for data in datagrams:
-                self._datagram_received(base, data, source)
+            self._others_received(base, datagrams, source)
             return
         data_alone = [data for data in datagrams if not stun.is_stun(data)]
         if data_alone:
@@ -362,12 +362,22 @@ class Node:
             for data in filter(stun.is_stun, datagrams):
                 self._datagram_received(base, data, source)
 
+    def _others_received(self, base: Base, datagrams: Sequence[bytes], source: Address) -> None:
+        """Take what no session expects; data by way of a TURN server is unwrapped, and then one may."""
+        relay = self._machine.gatherer.relays.relay_at(base, source)
+        # Others before data: a check may say whose the data is that was sent right after it.
+        others = datagrams if relay is None else [data for data in datagrams if not is_channel_data(data)]
+        for data in others:
+            self._datagram_received(base, data, source)
+        if relay is not None and len(others) < len(datagrams):
+            for inner, peer, data_alone in relay.unwrap_channels(filter(is_channel_data, datagrams)):
+                self._datagrams_received(inner, data_alone, peer)
+
     def _datagram_received(self, base: Base, data: bytes, source: Address) -> None:
         came = self._machine.datagram_received(base, source, data, self._loop.time())
-        if came is None:
-            self._driver.settle()
-        else:
+        if came is not None:
             self._deliver(*came)
+        self._driver.settle()
 
     def _deliver(self, machine: SessionMachine, data: bytes) -> None:
         if (session := self._sessions.get(machine)) is not None:

@@ -209,10 +209,7 @@ class NodeMachine:
     def datagram_received(
         self, base: Base, source: Address, data: bytes, now: float
     ) -> tuple[SessionMachine, bytes] | None:
-        """Take a datagram; returns the session whose data it is and the data, None for STUN and strangers'.
-
-        What comes by way of a relay is unwrapped first.
-        """
+        """Take a datagram, unwrapped if relayed; returns whose data it is and the data, None for all else."""
         if not stun.is_stun(data):
             session = self._by_source.get((base, source))
             return (session, data) if session is not None else self._stranger(base, source, data, now)
@@ -235,23 +232,27 @@ class NodeMachine:
         self, base: Base, source: Address, data: bytes, now: float
     ) -> tuple[SessionMachine, bytes] | None:
         """Take data that no session expects: a TURN server's, or nobody's."""
-        allocation = self._relays.at(base, source)
-        if allocation is None or allocation.relay is None or not is_channel_data(data):
+        relay = self._relays.relay_at(base, source)
+        if relay is None or not is_channel_data(data):
             self.drops["data-from-stranger"] += 1
             return None
-        came = allocation.relay.unwrap_channel(data)
+        came = relay.unwrap_channel(data)
         return None if came is None else self.datagram_received(*came, now)
 
     def _indication_received(
         self, packet: stun.Stun, base: Base, source: Address, now: float
     ) -> tuple[SessionMachine, bytes] | None:
-        allocation = self._relays.at(base, source) if packet.method == stun.Method.DATA else None
-        if allocation is None or allocation.relay is None:
+        relay = self._relays.relay_at(base, source) if packet.method == stun.Method.DATA else None
+        if relay is None:
             # A keepalive (RFC 8445, 11): nothing to answer, and it proves nothing.
             self.drops["stun-indication"] += 1
             return None
-        came = allocation.relay.unwrap_indication(packet)
-        return None if came is None else self.datagram_received(*came, now)
+        came = relay.unwrap_indication(packet)
+        heard = None if came is None else self.datagram_received(*came, now)
+        if came is not None and heard is not None:
+            relay.use_channel(came[1], now)
+            self._drain_gatherer(now)
+        return heard
 
     def _request_received(self, packet: stun.Stun, base: Base, source: Address, now: float) -> None:
         if not self._config.candidates.uses(base) or source[0] in self._excluded:

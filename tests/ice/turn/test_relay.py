@@ -265,6 +265,41 @@ def test_channel_data_of_nobody_or_cut_short_is_dropped(data: bytes) -> None:
     assert rig.drops["turn-channel"] == 1
 
 
+def test_channel_data_that_came_together_is_sorted_by_peer_and_in_order() -> None:
+    rig = live()
+    bind(rig)
+    rig.allocation.wrap(OTHER, b"data", rig.now)
+    (base,) = rig.allocation.bases
+    packets = [b"\x40\0\0\3one", b"\x40\1\0\3two", b"\x40\0\0\5three"]
+    came = [(base, PEER, [b"one", b"three"]), (base, OTHER, [b"two"])]
+    assert relay_of(rig).unwrap_channels(packets) == came
+
+
+def test_of_channel_data_that_came_together_only_what_is_wrong_is_dropped() -> None:
+    rig = live()
+    bind(rig)
+    (base,) = rig.allocation.bases
+    packets = [b"\x40\1\0\4data", b"\x40\0\0\4data", b"\x40\1\0\4more", b"\x40\0\0\5data"]
+    assert relay_of(rig).unwrap_channels(packets) == [(base, PEER, [b"data"])]
+    assert rig.drops["turn-channel"] == 3
+
+
+def test_channel_data_of_a_family_that_was_not_allocated_is_dropped() -> None:
+    rig = live(RELAYED)
+    relay_of(rig).use_channel(("2001:db8::2", 5000), rig.now)
+    assert relay_of(rig).unwrap_channel(b"\x40\0\0\4data") is None
+    assert rig.drops["turn-family"] == 1
+
+
+def test_who_is_only_heard_can_have_a_channel_too() -> None:
+    rig = live()
+    relay_of(rig).use_channel(PEER, rig.now)
+    relay_of(rig).use_channel(PEER, rig.now)
+    assert rig.requests() == [Method.CHANNEL_BIND]
+    rig.answer(rig.server.success(rig.request(Method.CHANNEL_BIND)))
+    assert rig.allocation.wrap(PEER, b"data", rig.now) == b"\x40\0\0\4data"
+
+
 def test_data_indication_comes_to_the_relayed_address() -> None:
     rig = live()
     rig.allocation.expect(PEER, rig.now)

@@ -143,7 +143,7 @@ def test_granted_allocation_opens_a_relayed_base_with_a_candidate() -> None:
     (opened,) = made.told
     assert isinstance(opened, RelayOpened)
     assert made.relays.of(opened.base) is opened.allocation
-    assert made.relays.at(BASE, SERVER) is opened.allocation
+    assert made.relays.relay_at(BASE, SERVER) is opened.allocation.relay
     (local,) = made.relays.candidates
     candidate = local.candidate
     assert local.base is opened.base
@@ -156,7 +156,7 @@ def test_nothing_comes_from_servers_that_have_granted_nothing() -> None:
     made = world()
     made.relays.add(URL, [SERVER], 0.0)
     made.drain()
-    assert made.relays.at(BASE, SERVER) is None
+    assert made.relays.relay_at(BASE, SERVER) is None
 
 
 def test_both_families_of_an_allocation_have_a_candidate() -> None:
@@ -206,7 +206,7 @@ def test_lost_base_takes_its_allocations_with_it() -> None:
     made.drain()
     (local,) = [output.base for output in made.told if isinstance(output, RelayClosed)]
     assert made.relays.of(local) is None
-    assert made.relays.at(BASE, SERVER) is None
+    assert made.relays.relay_at(BASE, SERVER) is None
     assert made.relays.candidates == ()
 
 

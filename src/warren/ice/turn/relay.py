@@ -1,7 +1,7 @@
 """Relay: the packets that one allocation passes on, each wrapped for the server and unwrapped again."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from warren.ice import stun
 from warren.ice.stun import Attribute, Class, Method, Stun
@@ -20,6 +20,7 @@ class Relay:
     """Permissions and channels of an allocation as long as it lives; a new allocation has a new one."""
 
     __slots__ = (
+        "_by_family",
         "_channels",
         "_dialogue",
         "_drops",
@@ -41,6 +42,7 @@ class Relay:
     ) -> None:
         self.bases = tuple(Base(host, port, relayed=True) for host, port in relayed)
         """The relayed transport addresses, at most one of each family."""
+        self._by_family = {base.is_ipv6: base for base in self.bases}
         self._dialogue = dialogue
         self._padded = padded
         self._random_bytes = random_bytes
@@ -76,8 +78,12 @@ class Relay:
                 self._drops["turn-no-permission"] += 1
             return None
         if often:
-            self._bind(channel or self._channels.give(peer), now)
+            self.use_channel(peer, now)
         return self._indication(peer, data)
+
+    def use_channel(self, peer: Address, now: float) -> None:
+        """Data of this peer comes, and more will: what the server passes on needs a channel too."""
+        self._bind(self._channels.of(peer) or self._channels.give(peer), now)
 
     def ready(self) -> list[bytes]:
         """Hand over what has waited and may leave now, wrapped."""
@@ -134,14 +140,27 @@ class Relay:
 
     # Inwards
 
-    def unwrap_channel(self, data: bytes) -> tuple[Base, Address, bytes] | None:
+    def unwrap_channel(self, packet: bytes) -> tuple[Base, Address, bytes] | None:
         """Read ChannelData: at which of our addresses it came, whose it is, and what it carries."""
-        read = read_channel_data(data)
-        peer = None if read is None else self._channels.peer(read[0])
-        if read is None or peer is None:
-            self._drops["turn-channel"] += 1
-            return None
-        return self._received(peer, read[1])
+        for base, peer, (data,) in self.unwrap_channels((packet,)):
+            return base, peer, data
+        return None
+
+    def unwrap_channels(self, packets: Iterable[bytes]) -> list[tuple[Base, Address, list[bytes]]]:
+        """Read ChannelData that came together; the same, once for each peer."""
+        by_number: dict[int, list[bytes]] = {}
+        for packet in packets:
+            if (read := read_channel_data(packet)) is None:
+                self._drops["turn-channel"] += 1
+            else:
+                by_number.setdefault(read[0], []).append(read[1])
+        found = []
+        for number, data in by_number.items():
+            if (peer := self._channels.peer(number)) is None:
+                self._drops["turn-channel"] += len(data)
+            elif (base := self._base_for(peer)) is not None:
+                found.append((base, peer, data))
+        return found
 
     def unwrap_indication(self, packet: Stun) -> tuple[Base, Address, bytes] | None:
         """Read a Data indication; the same."""
@@ -150,11 +169,11 @@ class Relay:
         if not peers or data is None or not self._permissions.known(peers[0][0]):
             self._drops["turn-indication"] += 1
             return None
-        return self._received(peers[0], data)
+        base = self._base_for(peers[0])
+        return None if base is None else (base, peers[0], data)
 
-    def _received(self, peer: Address, data: bytes) -> tuple[Base, Address, bytes] | None:
-        for base in self.bases:
-            if base.is_ipv6 == (":" in peer[0]):
-                return base, peer, data
-        self._drops["turn-family"] += 1
-        return None
+    def _base_for(self, peer: Address) -> Base | None:
+        base = self._by_family.get(":" in peer[0])
+        if base is None:
+            self._drops["turn-family"] += 1
+        return base

@@ -13,6 +13,7 @@ from warren.ice.streams import Streams
 from warren.ice.transaction import Transactions
 from warren.ice.transport import Address, Base, CloseStream, OpenStream, Transmit
 from warren.ice.turn.allocation import Allocation, Phase
+from warren.ice.turn.relay import Relay
 from warren.messages import Candidate, CandidateType, NetworkType, RelayProtocol
 from warren.sansio import Dice
 
@@ -178,9 +179,10 @@ class Relays:
             if allocation is not None and allocation.mapped is not None:
                 yield allocation.mapped, allocation.server
 
-    def at(self, carrier: Base, server: Address) -> Allocation | None:
-        """Whose packets come from this server to this base."""
-        return self._by_server.get((carrier, server))
+    def relay_at(self, carrier: Base, server: Address) -> Relay | None:
+        """What passes on the packets that come from this server to this base."""
+        allocation = self._by_server.get((carrier, server))
+        return None if allocation is None else allocation.relay
 
     def of(self, base: Base) -> Allocation | None:
         """The allocation that a relayed base belongs to."""
