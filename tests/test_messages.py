@@ -135,7 +135,10 @@ def test_network_types_tell_transport_and_family() -> None:
         (NetworkType, {1: "UDP4", 2: "UDP6", 3: "TCP4", 4: "TCP6"}),
         (TCPType, {0: "UNSPECIFIED", 1: "ACTIVE", 2: "PASSIVE", 3: "SIMULTANEOUS_OPEN"}),
         (RelayProtocol, {0: "UNSPECIFIED", 1: "UDP", 2: "TCP", 3: "TLS", 4: "DTLS"}),
-        (BackendType, {0: "MULTI", 1: "GRPC", 2: "INPROCESS", 3: "MCAST", 100: "KUBERNETES", 101: "NATS"}),
+        (
+            BackendType,
+            {0: "MULTI", 1: "GRPC", 2: "INPROCESS", 3: "MCAST", 100: "KUBERNETES", 101: "NATS", 255: "OTHER"},
+        ),
         (PeerChange, {0: "ADD", 1: "REMOVE", 2: "UPDATE"}),
     ],
 )
