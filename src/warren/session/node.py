@@ -453,12 +453,15 @@ class NodeMachine:
         self._arm(session, session.deadline)
 
     def _arm(self, session: SessionMachine, due: float | None) -> None:
-        armed = self._armed.get(session)
-        if due is None or (armed is not None and armed <= due):
-            return  # An early timer finds nothing to do and is set anew.
+        if due is None or self._armed.get(session) == due:
+            return  # One that waits for nothing is found so when its last timer comes.
         self._armed[session] = due
         self._sequence += 1
         heapq.heappush(self._timers, (due, self._sequence, session))
+        # Deadlines move later as a rule: what they leave behind must not grow without bound.
+        if len(self._timers) > 2 * len(self._armed) + 64:
+            self._timers = [(at, number, session) for number, (session, at) in enumerate(self._armed.items())]
+            heapq.heapify(self._timers)
 
     def _perform(self, session: SessionMachine, output: SessionOutput, now: float) -> None:
         match output:
