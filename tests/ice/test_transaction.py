@@ -87,27 +87,6 @@ def test_ending_twice_is_harmless() -> None:
     assert len(transactions) == 0
 
 
-def test_all_transactions_of_one_owner_end_together() -> None:
-    transactions, one, other = Transactions(Random(1)), Asker(), Asker()
-    ending = [begin(transactions, one) for _ in range(3)]
-    staying = begin(transactions, other)
-    transactions.end_all(one)
-    assert [transactions.get(transaction.id) for transaction in ending] == [None] * 3
-    assert transactions.get(staying.id) is staying
-    transactions.end_all(one)
-    assert len(transactions) == 1
-
-
-def test_transactions_are_counted_by_owner() -> None:
-    transactions, one, other = Transactions(Random(1)), Asker(), Asker()
-    first = begin(transactions, one)
-    begin(transactions, one)
-    assert (transactions.count(one), transactions.count(other)) == (2, 0)
-    transactions.end(first)
-    assert transactions.count(one) == 1
-    assert len(transactions) == 1
-
-
 def test_repr_tells_id_and_destination() -> None:
     transaction = begin(Transactions(LoadedDice(b"a" * 12)), Asker())
     assert repr(transaction) == f"<Transaction {'61' * 12} to 198.51.100.1 port 3478>"

@@ -57,12 +57,11 @@ class Transaction:
 class Transactions:
     """All transactions of a node by id; responses find their owner here before any HMAC is spent on them."""
 
-    __slots__ = ("_by_id", "_by_owner", "_dice")
+    __slots__ = ("_by_id", "_dice")
 
     def __init__(self, dice: Dice) -> None:
         self._dice = dice
         self._by_id: dict[bytes, Transaction] = {}
-        self._by_owner: dict[Owner, dict[bytes, Transaction]] = {}
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -83,30 +82,15 @@ class Transactions:
             id = self._dice.randbytes(12)
         transaction = Transaction(id, owner, base, destination, now, purpose, key, method)
         self._by_id[id] = transaction
-        self._by_owner.setdefault(owner, {})[id] = transaction
         return transaction
 
     def get(self, id: bytes) -> Transaction | None:
         """The transaction with this id, or None where it is unknown or has ended."""
         return self._by_id.get(id)
 
-    def count(self, owner: Owner) -> int:
-        """How many of this owner's transactions are under way."""
-        return len(self._by_owner.get(owner, ()))
-
     def end(self, transaction: Transaction) -> None:
         """Forget a transaction; what still comes for it is unknown. Ending twice is harmless."""
-        if self._by_id.pop(transaction.id, None) is None:
-            return
-        owned = self._by_owner[transaction.owner]
-        del owned[transaction.id]
-        if not owned:
-            del self._by_owner[transaction.owner]
-
-    def end_all(self, owner: Owner) -> None:
-        """Forget every transaction of an owner."""
-        for id in self._by_owner.pop(owner, ()):
-            del self._by_id[id]
+        self._by_id.pop(transaction.id, None)
 
 
 class Retransmission(Iterator[float]):
