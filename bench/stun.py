@@ -32,17 +32,13 @@ Check = Callable[[bytes], None]
 def warren_check() -> Check:
     """One check by warren's codec, by transaction id."""
     key = stun.prepare_key(PASSWORD)
+    # Made once for a pair, as by an agent.
+    attributes = stun.check_attributes(
+        username=USERNAME, priority=PRIORITY, controlling=True, tie_breaker=TIE_BREAKER, use_candidate=True
+    )
 
     def check(transaction_id: bytes) -> None:
-        data = stun.binding_request(
-            transaction_id,
-            username=USERNAME,
-            priority=PRIORITY,
-            controlling=True,
-            tie_breaker=TIE_BREAKER,
-            use_candidate=True,
-            key=key,
-        )
+        data = stun.binding_request(transaction_id, attributes, key)
         request = stun.parse(data)
         assert stun.verify(request, key)
         assert request.username_parts == ("k3Rt", "9sWe")

@@ -170,13 +170,15 @@ class Peer:
         """Let a check of the other peer arrive here, as if it came from anywhere; returns the request."""
         data = stun.binding_request(
             self.dice.randbytes(12),
-            username=f"{self.credentials.ufrag}:{ufrag or other.credentials.ufrag}",
-            priority=reveals,
-            controlling=not self.agent.controlling if controlling is None else controlling,
-            tie_breaker=tie_breaker,
-            use_candidate=use_candidate or nomination is not None,
-            nomination=nomination,
-            key=stun.prepare_key(self.credentials.pwd),
+            stun.check_attributes(
+                username=f"{self.credentials.ufrag}:{ufrag or other.credentials.ufrag}",
+                priority=reveals,
+                controlling=not self.agent.controlling if controlling is None else controlling,
+                tie_breaker=tie_breaker,
+                use_candidate=use_candidate or nomination is not None,
+                nomination=nomination,
+            ),
+            stun.prepare_key(self.credentials.pwd),
         )
         self.datagram_received(data, source, base, now)
         return stun.parse(data)

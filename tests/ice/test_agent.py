@@ -284,7 +284,9 @@ def test_a_check_with_our_password_is_verified() -> None:
 def test_a_check_with_another_password_is_not_verified() -> None:
     peer = alone()
     request = stun.binding_request(
-        bytes(12), username="a:b", priority=1, controlling=False, tie_breaker=1, key=stun.prepare_key("wrong")
+        bytes(12),
+        stun.check_attributes(username="a:b", priority=1, controlling=False, tie_breaker=1),
+        stun.prepare_key("wrong"),
     )
     assert not peer.agent.verify(stun.parse(request))
 

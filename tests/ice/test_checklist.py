@@ -68,6 +68,13 @@ def test_a_check_over_a_pair_carries_the_peer_reflexive_priority() -> None:
     assert pair.check_priority == peer_reflexive_priority(host(BASE).candidate.priority)
 
 
+def test_a_check_from_a_relayed_base_carries_the_priority_of_its_candidate() -> None:
+    relayed = host(Base("203.0.113.4", 50000, relayed=True))
+    pair = Checklist(controlling=True).form(relayed, REMOTE, REMOTE.transport)
+    assert pair is not None
+    assert pair.check_priority == relayed.candidate.priority
+
+
 def test_forming_a_pair_again_gives_the_one_that_is_there() -> None:
     pairs = Checklist(controlling=True)
     assert form(pairs) is form(pairs)

@@ -1,7 +1,9 @@
 """Connectivity checks as they leave, and what is remembered of them."""
 
+from tests.ice.link import host
 from tests.ice.parts import BASE, OURS, THEIRS, form, sent, side
 from warren.ice import stun
+from warren.ice.candidate import peer_reflexive_priority
 from warren.ice.checklist import Checklist, Pair
 from warren.ice.checks import Checks
 from warren.ice.side import Side
@@ -75,6 +77,30 @@ def test_a_check_leaves_from_the_base_of_its_pair_to_the_peer() -> None:
     (output,) = rig.side.outputs
     assert isinstance(output, Transmit)
     assert (output.base, output.destination) == (BASE, ("198.51.100.1", 1000))
+
+
+def test_checks_of_a_pair_after_a_nomination_do_not_nominate_it() -> None:
+    rig = Rig()
+    packets = [rig.send(), rig.send(nomination=5), rig.send()]
+    assert [packet.nomination for packet in packets] == [None, 5, None]
+
+
+def test_a_check_after_a_change_of_roles_names_the_new_role() -> None:
+    rig = Rig(controlling=True)
+    rig.send()
+    rig.side.controlling = False
+    rig.pairs.switch_role(controlling=False)
+    assert rig.send().controlled == 99
+
+
+def test_a_check_after_a_better_candidate_of_its_base_came_carries_its_priority() -> None:
+    rig = Rig()
+    remote, better = rig.pair.remote, host(OTHER)
+    pair = rig.pairs.form(host(OTHER, index=5), remote, remote.transport)
+    assert pair is not None
+    rig.send(pair=pair)
+    rig.pairs.form(better, remote, remote.transport)
+    assert rig.send(pair=pair).priority == peer_reflexive_priority(better.candidate.priority)
 
 
 def test_a_check_is_counted_with_its_time() -> None:

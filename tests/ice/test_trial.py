@@ -15,6 +15,10 @@ def test_pair_that_never_fell_silent_needs_no_trial() -> None:
     assert trials.due is None
 
 
+def test_nothing_is_due_while_no_pair_is_on_trial() -> None:
+    assert Trials().pop_due(1.0) == []
+
+
 def test_pair_that_fell_silent_is_asked_again_half_a_second_later() -> None:
     trials, pair = Trials(), lapsed()
     assert not trials.answered(pair, 1.0)

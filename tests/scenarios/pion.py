@@ -249,12 +249,14 @@ class PionAgent:
         self._sent = self._loop.time()
         request = stun.binding_request(
             transaction,
-            username=f"{self._remote.ufrag}:{self._local.ufrag}",
-            priority=TYPE_PREFERENCE[CandidateType.PEER_REFLEXIVE] << 24 | local.priority & 0xFFFFFF,
-            controlling=self._controlling,
-            tie_breaker=self._tie_breaker,
-            use_candidate=use,
-            key=stun.prepare_key(self._remote.pwd),
+            stun.check_attributes(
+                username=f"{self._remote.ufrag}:{self._local.ufrag}",
+                priority=TYPE_PREFERENCE[CandidateType.PEER_REFLEXIVE] << 24 | local.priority & 0xFFFFFF,
+                controlling=self._controlling,
+                tie_breaker=self._tie_breaker,
+                use_candidate=use,
+            ),
+            stun.prepare_key(self._remote.pwd),
         )
         local.socket.send(request, destination)
 

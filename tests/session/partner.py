@@ -74,13 +74,15 @@ class Partner:
         controlling = self.ours < self.theirs
         data = stun.binding_request(
             self._dice.randbytes(12),
-            username=f"{theirs.ufrag}:{ufrag or self.credentials.ufrag}",
-            priority=priority(CandidateType.PEER_REFLEXIVE, 100),
-            controlling=controlling,
-            tie_breaker=7,
-            use_candidate=controlling and nominates,
-            nomination=1 if controlling and nominates else None,
-            key=stun.prepare_key(pwd or theirs.pwd),
+            stun.check_attributes(
+                username=f"{theirs.ufrag}:{ufrag or self.credentials.ufrag}",
+                priority=priority(CandidateType.PEER_REFLEXIVE, 100),
+                controlling=controlling,
+                tie_breaker=7,
+                use_candidate=controlling and nominates,
+                nomination=1 if controlling and nominates else None,
+            ),
+            stun.prepare_key(pwd or theirs.pwd),
         )
         side.receives(data, self.address)
 

@@ -186,9 +186,10 @@ def test_check_that_names_an_unknown_ufrag_is_counted() -> None:
     machine = node()
     machine.open(BOB, 0.0)
     request = stun.binding_request(
-        bytes(12), username="nobody:else", priority=1, controlling=False, tie_breaker=1,
-        key=stun.prepare_key("p" * 22),
-    )  # fmt: skip
+        bytes(12),
+        stun.check_attributes(username="nobody:else", priority=1, controlling=False, tie_breaker=1),
+        stun.prepare_key("p" * 22),
+    )
     machine.datagram_received(A, THERE, request, 0.0)
     assert machine.drops["stun-unknown-ufrag"] == 1
 
@@ -202,9 +203,12 @@ def test_check_finds_its_session_by_the_ufrag_that_it_names() -> None:
     assert (told.published[1].peer, theirs is not None) == (CAROL, True)
     assert theirs is not None
     request = stun.binding_request(
-        bytes(12), username=f"{theirs.ufrag}:anybody", priority=1, controlling=False, tie_breaker=1,
-        key=stun.prepare_key(theirs.pwd),
-    )  # fmt: skip
+        bytes(12),
+        stun.check_attributes(
+            username=f"{theirs.ufrag}:anybody", priority=1, controlling=False, tie_breaker=1
+        ),
+        stun.prepare_key(theirs.pwd),
+    )
     machine.datagram_received(A, THERE, request, 0.0)
     assert [transmit.destination for transmit in told.drain().transmits] == [THERE]
 
@@ -219,9 +223,10 @@ def test_check_where_the_user_wants_none_is_met_with_silence(config: Config) -> 
     ours = first_said(told).credentials
     assert ours is not None
     request = stun.binding_request(
-        bytes(12), username=f"{ours.ufrag}:anybody", priority=1, controlling=False, tie_breaker=1,
-        key=stun.prepare_key(ours.pwd),
-    )  # fmt: skip
+        bytes(12),
+        stun.check_attributes(username=f"{ours.ufrag}:anybody", priority=1, controlling=False, tie_breaker=1),
+        stun.prepare_key(ours.pwd),
+    )
     before = len(told.transmits)
     machine.datagram_received(A, THERE, request, 0.0)
     assert len(told.drain().transmits) == before
@@ -249,9 +254,10 @@ def test_check_of_a_generation_that_is_gone_is_an_unknown_ufrags(closes: bool) -
         session.restart(0.0)
         machine.drain(session, 0.0)
     request = stun.binding_request(
-        bytes(12), username=f"{gone.ufrag}:anybody", priority=1, controlling=False, tie_breaker=1,
-        key=stun.prepare_key(gone.pwd),
-    )  # fmt: skip
+        bytes(12),
+        stun.check_attributes(username=f"{gone.ufrag}:anybody", priority=1, controlling=False, tie_breaker=1),
+        stun.prepare_key(gone.pwd),
+    )
     machine.datagram_received(A, THERE, request, 0.0)
     assert machine.drops == {"stun-unknown-ufrag": 1}
 

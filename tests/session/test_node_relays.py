@@ -90,11 +90,10 @@ class World:
         """A check of Bob."""
         return stun.binding_request(
             b"bob's check!",
-            username=f"{ufrag}:{BOBS.ufrag}",
-            priority=1,
-            controlling=False,
-            tie_breaker=1,
-            key=stun.prepare_key(self.pwd),
+            stun.check_attributes(
+                username=f"{ufrag}:{BOBS.ufrag}", priority=1, controlling=False, tie_breaker=1
+            ),
+            stun.prepare_key(self.pwd),
         )
 
 

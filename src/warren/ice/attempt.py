@@ -380,9 +380,8 @@ class Attempt:
     @property
     def _connects_at(self) -> float | None:
         """When connections are tried: never while there is a direct path."""
-        selected = self._pairs.selected
-        direct = selected is not None and not selected.relayed
-        return self._held.at if self._held and not direct else None
+        at, selected = self._held.at, self._pairs.selected
+        return None if at is None or (selected is not None and not selected.relayed) else at
 
     def _connect(self, now: float) -> None:
         self._connecting = True

@@ -42,6 +42,7 @@ class Pair:
         "nomination",
         "opening",
         "order",
+        "plain_check",
         "priority",
         "proved",
         "remote",
@@ -63,6 +64,8 @@ class Pair:
         self.remote = remote
         self.priority = priority
         self.check_priority = _check_priority(local)
+        self.plain_check: bytes | None = None
+        """What a check says that does not nominate it; None where that is to be worked out (again)."""
         self.connected = not (self.is_stream and self.is_ours)
         """Whether packets can be sent over it; a connection that we are to open is to be opened first."""
         self.opening = False
@@ -179,6 +182,7 @@ class Checklist:
             if local.candidate.priority > pair.local.priority:
                 pair.local = local.candidate
                 pair.check_priority = _check_priority(local)
+                pair.plain_check = None
                 self._reprioritise(pair)
             return pair
         if len(self._pairs) >= MAX_PAIRS and not self._make_room(priority):
@@ -201,7 +205,7 @@ class Checklist:
         """Compute every priority anew: they depend on the role (RFC 8445, 7.3.1.1)."""
         self._controlling = controlling
         for pair in self._pairs.values():
-            pair.nomination = -1
+            pair.nomination, pair.plain_check = -1, None
             self._reprioritise(pair)
 
     def move(self, pair: Pair, state: PairState) -> None:

@@ -38,7 +38,7 @@ class Checks:
     def __init__(self, side: Side, remote: Credentials) -> None:
         self._side = side
         self._key = stun.prepare_key(remote.pwd)
-        self._username = f"{remote.ufrag}:{side.ufrag}".encode()
+        self._username = f"{remote.ufrag}:{side.ufrag}"
         self._under_way: dict[bytes, Transaction] = {}
 
     def __len__(self) -> int:
@@ -60,19 +60,26 @@ class Checks:
         check = Check(pair, nomination, side.controlling)
         transaction = side.transactions.begin(side.owner, pair.base, pair.destination, now, check, self._key)
         under_way[transaction.id] = transaction
-        data = stun.binding_request(
-            transaction.id,
+        data = stun.binding_request(transaction.id, self._attributes(pair, nomination), self._key)
+        pair.sent += 1
+        pair.sent_at = now
+        side.outputs.append(Transmit(pair.base, pair.destination, data))
+
+    def _attributes(self, pair: Pair, nomination: int | None) -> bytes:
+        if nomination is None and pair.plain_check is not None:
+            return pair.plain_check
+        side = self._side
+        attributes = stun.check_attributes(
             username=self._username,
             priority=pair.check_priority,
             controlling=side.controlling,
             tie_breaker=side.tie_breaker,
             use_candidate=nomination is not None,
             nomination=nomination if side.renomination else None,
-            key=self._key,
         )
-        pair.sent += 1
-        pair.sent_at = now
-        side.outputs.append(Transmit(pair.base, pair.destination, data))
+        if nomination is None:
+            pair.plain_check = attributes
+        return attributes
 
     def finish(self, transaction: Transaction) -> Check:
         """A check was answered: end its transaction and say what it was."""

@@ -58,6 +58,8 @@ class Trials:
 
     def pop_due(self, now: float) -> list[Pair]:
         """Take the pairs that are to be checked now; what did not answer is on trial no more."""
+        if not self._by_pair:
+            return []
         due = [pair for pair, trial in self._by_pair.items() if trial.due <= now]
         for pair in due:
             trial = self._by_pair[pair]

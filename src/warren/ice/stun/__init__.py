@@ -1,7 +1,7 @@
 """STUN messages (RFC 8489) as ICE and TURN use them: parse, verify, build."""
 
 from warren.ice.stun.address import read_address, write_xor_address
-from warren.ice.stun.build import binding_request, build, error, server_request, success
+from warren.ice.stun.build import binding_request, build, check_attributes, error, server_request, success
 from warren.ice.stun.format import Attribute, Class, Method, StunError, is_stun
 from warren.ice.stun.integrity import Key, Sha256Key, prepare_key
 from warren.ice.stun.message import Stun, parse, verify
@@ -16,6 +16,7 @@ __all__ = [
     "StunError",
     "binding_request",
     "build",
+    "check_attributes",
     "error",
     "is_stun",
     "parse",

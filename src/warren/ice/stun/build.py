@@ -21,7 +21,7 @@ from warren.ice.stun.integrity import Key, Sha256Key
 from warren.ice.stun.message import Stun
 from warren.ice.transport import Address
 
-__all__ = ["binding_request", "build", "error", "server_request", "success"]
+__all__ = ["binding_request", "build", "check_attributes", "error", "server_request", "success"]
 
 _BINDING_REQUEST: Final = message_type(Method.BINDING, Class.REQUEST)
 _BINDING_SUCCESS: Final = message_type(Method.BINDING, Class.SUCCESS)
@@ -34,20 +34,32 @@ _FINGERPRINT_HEAD: Final = Attribute.FINGERPRINT << 16 | 4
 _PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
-def binding_request(
-    transaction_id: bytes,
+def binding_request(transaction_id: bytes, attributes: bytes, key: Key) -> bytes:
+    """A connectivity check with what `check_attributes` gives and the key of the peer's password."""
+    return _finish(_BINDING_REQUEST, transaction_id, attributes, key)
+
+
+def check_attributes(
     *,
-    username: str | bytes,
+    username: str,
     priority: int,
     controlling: bool,
     tie_breaker: int,
     use_candidate: bool = False,
     nomination: int | None = None,
-    key: Key,
 ) -> bytes:
-    """A connectivity check (RFC 8445, 7.2.2): `username` is "theirs:ours", `key` that of their password."""
-    body = _check(username, priority, controlling, tie_breaker, use_candidate, nomination)
-    return _finish(_BINDING_REQUEST, transaction_id, body, key)
+    """What a connectivity check says (RFC 8445, 7.2.2), all but its proof; `username` is "theirs:ours".
+
+    A pair is checked again and again, and nothing about its checks changes but their ids.
+    """
+    role = Attribute.ICE_CONTROLLING if controlling else Attribute.ICE_CONTROLLED
+    said = _attribute(Attribute.USERNAME, username.encode())
+    said += _PRIORITY_AND_ROLE.pack(Attribute.PRIORITY, 4, priority, role, 8, tie_breaker)
+    if use_candidate:
+        said += _USE_CANDIDATE
+    if nomination is not None:
+        said += _NOMINATION.pack(Attribute.NOMINATION, 4, nomination & 0xFFFFFF)
+    return said
 
 
 def success(request: Stun, source: Address, key: Key | None) -> bytes:
@@ -115,26 +127,6 @@ def _attribute(kind: int, value: bytes) -> bytes:
     return HEAD.pack(kind, len(value)) + value + _PADDING[len(value) & 3]
 
 
-@lru_cache(maxsize=16384)  # A pair is checked again and again, and nothing else about its checks changes.
-def _check(
-    username: str | bytes,
-    priority: int,
-    controlling: bool,
-    tie_breaker: int,
-    use_candidate: bool,
-    nomination: int | None,
-) -> bytes:
-    """The attributes of a check but for proof and checksum."""
-    role = Attribute.ICE_CONTROLLING if controlling else Attribute.ICE_CONTROLLED
-    body = _attribute(Attribute.USERNAME, username.encode() if isinstance(username, str) else username)
-    body += _PRIORITY_AND_ROLE.pack(Attribute.PRIORITY, 4, priority, role, 8, tie_breaker)
-    if use_candidate:
-        body += _USE_CANDIDATE
-    if nomination is not None:
-        body += _NOMINATION.pack(Attribute.NOMINATION, 4, nomination & 0xFFFFFF)
-    return body
-
-
-@lru_cache(maxsize=16384)  # Nor do most peers ever come from elsewhere.
+@lru_cache(maxsize=16384)  # Most peers never come from elsewhere.
 def _mapped_address(source: Address, mask: bytes) -> bytes:
     return _attribute(Attribute.XOR_MAPPED_ADDRESS, write_xor_address(source, mask))

@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from hmac import compare_digest
 from typing import Final
 from zlib import crc32
@@ -100,8 +99,8 @@ class Stun:
     @property
     def username_parts(self) -> tuple[str, str] | None:
         """The ufrag that is asked for and the ufrag of who asks (RFC 8445, 7.2.2)."""
-        value = self.value(_USERNAME)
-        return None if value is None else _read_parts(value)
+        asked, colon, asking = (self.username or "").partition(":")
+        return (asked, asking) if colon else None
 
     @property
     def priority(self) -> int | None:
@@ -215,12 +214,6 @@ def _read_username(value: bytes) -> str | None:
         return value.decode() if len(value) <= _MAX_USERNAME else None
     except UnicodeDecodeError:
         return None
-
-
-@lru_cache(maxsize=1024)  # A peer checks under one name all its life.
-def _read_parts(value: bytes) -> tuple[str, str] | None:
-    asked, colon, asking = (_read_username(value) or "").partition(":")
-    return (asked, asking) if colon else None
 
 
 _MAX_STARTS: Final = 32
