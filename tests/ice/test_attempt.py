@@ -446,6 +446,28 @@ def test_a_peer_that_answers_every_check_with_a_role_conflict_is_not_followed_fo
     assert rounds < 100
 
 
+def test_a_check_that_repeats_the_last_one_is_answered_and_moves_no_deadline() -> None:
+    rig = connected()
+    rig.check(now=1.0)
+    rig.agent.outputs()
+    deadline = rig.agent.deadline
+    rig.check(now=2.0)
+    kinds = [stun.parse(output.data).cls for output in rig.outputs(Transmit)]  # type: ignore[attr-defined]
+    assert kinds == [stun.Class.SUCCESS]
+    assert rig.agent.deadline == deadline
+
+
+def test_a_check_that_repeats_the_last_one_means_a_conflict_once_we_have_changed_roles() -> None:
+    rig = connected()
+    rig.check(now=1.0, controlling=False)
+    rig.agent.suspect("to have it checked", 1.1)
+    rig.respond(rig.sent()[0][1], error=(487, "Role Conflict"), now=1.2)
+    rig.respond(rig.sent()[0][1], now=1.3)
+    assert not rig.agent.controlling
+    rig.check(now=1.4, controlling=False)
+    assert rig.agent.controlling
+
+
 def test_a_nomination_before_the_answer_counts_with_the_answer() -> None:
     rig = Rig(controlling=False).describe(4000)
     (request,) = [packet for _, packet in rig.sent()]

@@ -22,7 +22,7 @@ __all__ = ["Agent"]
 class Agent:
     """Finds and keeps the best working pair of addresses between us and one peer, for one generation."""
 
-    __slots__ = ("_attempt", "_closed", "_early", "_side")
+    __slots__ = ("_attempt", "_closed", "_deadline", "_early", "_reckoned", "_side")
 
     def __init__(
         self,
@@ -59,6 +59,9 @@ class Agent:
         self._early = EarlyChecks()
         self._attempt: Attempt | None = None
         self._closed = False
+        self._deadline: float | None = None
+        self._reckoned = True
+        """Whether the deadline stands: nothing has happened since it was worked out."""
 
     # What can be read
 
@@ -101,36 +104,36 @@ class Agent:
 
     def add_local(self, candidate: LocalCandidate, now: float) -> None:
         """An address of ours is there; what is known already is ignored."""
-        if self._side.addresses.add(candidate) and self._attempt is not None:
-            self._attempt.local_added(candidate, now)
+        if self._side.addresses.add(candidate) and (attempt := self._changing()) is not None:
+            attempt.local_added(candidate, now)
 
     def end_local(self, now: float) -> None:
         """No more addresses of ours will come in this generation."""
         self._side.ended = True
-        if self._attempt is not None:
-            self._attempt.local_ended(now)
+        if (attempt := self._changing()) is not None:
+            attempt.local_ended(now)
 
     def remove_base(self, base: Base, now: float) -> None:
         """A local transport is gone: its pairs fail."""
         self._side.addresses.remove(base)
-        if self._attempt is not None:
-            self._attempt.base_removed(base, now)
+        if (attempt := self._changing()) is not None:
+            attempt.base_removed(base, now)
 
     def stream_opened(self, base: Base, now: float) -> None:
         """A connection that we wanted stands; another agent's is ignored."""
-        if self._attempt is not None:
-            self._attempt.stream_opened(base, now)
+        if (attempt := self._changing()) is not None:
+            attempt.stream_opened(base, now)
 
     def stream_closed(self, base: Base, reason: str, now: float) -> None:
         """A connection could not be opened or has ended; another agent's is ignored."""
-        if self._attempt is not None:
-            self._attempt.stream_closed(base, reason, now)
+        if (attempt := self._changing()) is not None:
+            attempt.stream_closed(base, reason, now)
 
     # The peer's description
 
     def set_remote(self, remote: Credentials, now: float) -> None:
         """Take the peer's credentials; other ones than before forget all that was known of the peer."""
-        old = self._attempt
+        old = self._changing()
         if self._closed or (old is not None and _same(old.remote, remote)):
             return
         if old is not None:
@@ -147,19 +150,20 @@ class Agent:
 
         It belongs to the credentials set last; without any it is dropped too.
         """
-        if self._attempt is None:
+        if (attempt := self._changing()) is None:
             self._side.drops["candidate-without-credentials"] += 1
         else:
-            self._attempt.remote_added(candidate, now)
+            attempt.remote_added(candidate, now)
 
     def end_remote(self, now: float) -> None:
         """The peer has said that no more candidates will come with the present credentials."""
-        if self._attempt is not None:
-            self._attempt.remote_ended(now)
+        if (attempt := self._changing()) is not None:
+            attempt.remote_ended(now)
 
     def peer_is_warren(self, now: float) -> None:
         """The peer speaks field 100: its nominations and ours carry values."""
         self._side.renomination = True
+        self._changing()
 
     # Packets
 
@@ -171,6 +175,9 @@ class Agent:
         """Take a verified check of the peer: answer it, and learn from it."""
         side = self._side
         if self._closed:
+            return
+        if self._attempt is not None and self._attempt.repeats(request, base, source):
+            side.outputs.append(Transmit(base, source, stun.success(request, source, side.key)))
             return
         if source[1] == 0:
             # Nothing can be sent there; whoever sees a check pass can send it again from anywhere.
@@ -191,9 +198,10 @@ class Agent:
         nomination = request.nomination
         if nomination is None:
             nomination = 0 if request.use_candidate else -1
-        attempt = self._attempt
-        if attempt is not None and request.value(stun.Attribute.USERNAME) == attempt.username:
+        attempt = self._changing()
+        if attempt is not None and request.username == attempt.username:
             attempt.request_received(base, source, request.priority, nomination, now)
+            attempt.remember(request, base, source)
         else:
             self._keep(request.username_parts, EarlyCheck(base, source, request.priority, nomination))
 
@@ -211,48 +219,52 @@ class Agent:
         # The larger tie-breaker controls, ours where they are equal.
         if controlling == (self._side.tie_breaker >= theirs):
             return True
-        if self._attempt is None:
+        if (attempt := self._changing()) is None:
             self._side.controlling = not controlling
         else:
-            self._attempt.switch_role(now)
+            attempt.switch_role(now)
         return False
 
     def response_received(
         self, transaction: Transaction, response: stun.Stun, source: Address, base: Base, now: float
     ) -> None:
         """Take a response to a check of ours; its integrity is verified here."""
-        if self._attempt is None or transaction.key is None:
+        attempt = self._changing()
+        if attempt is None or transaction.key is None:
             return
         if not stun.verify(response, transaction.key):
             # The transaction goes on: anybody could have sent this.
             self._side.drops["response-bad-integrity"] += 1
             return
-        self._attempt.response_received(transaction, response, source, base, now)
+        attempt.response_received(transaction, response, source, base, now)
 
     # The path
 
     def suspect(self, reason: str, now: float) -> None:
         """Doubt the selected pair: probe every pair that ever worked, now."""
-        if self._attempt is not None:
-            self._attempt.suspect(reason, now)
+        if (attempt := self._changing()) is not None:
+            attempt.suspect(reason, now)
 
     def close(self, now: float) -> None:
         """Forget everything; nothing is sent and no timer runs any more."""
         self._closed = True
-        if self._attempt is not None:
-            self._attempt.close()
+        if (attempt := self._changing()) is not None:
+            attempt.close()
 
     # The machine
 
     @property
     def deadline(self) -> float | None:
         """When `tick` wants to be called, or None; looking has no effect."""
-        return None if self._attempt is None else self._attempt.deadline
+        if not self._reckoned:
+            self._deadline = None if self._attempt is None else self._attempt.deadline
+            self._reckoned = True
+        return self._deadline
 
     def tick(self, now: float) -> None:
         """Do what has become due; calling early or late is harmless."""
-        if self._attempt is not None:
-            self._attempt.tick(now)
+        if (attempt := self._changing()) is not None:
+            attempt.tick(now)
 
     def outputs(self) -> list[AgentOutput]:
         """Hand over what is to be done or told since the last call, in order."""
@@ -260,6 +272,11 @@ class Agent:
         if outputs:
             self._side.outputs = []
         return outputs
+
+    def _changing(self) -> Attempt | None:
+        """The attempt, for an input that may change something: so the deadline is to be worked out anew."""
+        self._reckoned = False
+        return self._attempt
 
 
 def _same(one: Credentials, other: Credentials) -> bool:

@@ -21,6 +21,7 @@ from warren.ice.outputs import (
     SourceProved,
 )
 from warren.ice.prober import Prober
+from warren.ice.repeats import LastCheck
 from warren.ice.report import PairReport, SelectedPair, describe, why_failed
 from warren.ice.side import Side
 from warren.ice.transaction import Transaction
@@ -39,6 +40,7 @@ class Attempt:
         "_choice",
         "_connecting",
         "_held",
+        "_last",
         "_nudge",
         "_pairs",
         "_prober",
@@ -55,7 +57,7 @@ class Attempt:
 
     def __init__(self, side: Side, remote: Credentials) -> None:
         self.remote = remote
-        self.username = f"{side.ufrag}:{remote.ufrag}".encode()
+        self.username = f"{side.ufrag}:{remote.ufrag}"
         """USERNAME of the peer's checks (RFC 8445, 7.2.2)."""
         self.valid = False
         self.authenticated = False
@@ -69,6 +71,7 @@ class Attempt:
         self._choice = Choice(side, self._pairs, self._checks, self._prober)
         self._nudge = Nudge()
         self._held = HeldStreams()
+        self._last = LastCheck()
         self._connecting = False
         self._remote_ended = False
         self._settled = False
@@ -218,6 +221,14 @@ class Attempt:
         if not self._side.controlling:
             self._nominated(pair, nomination, now)
 
+    def repeats(self, request: stun.Stun, base: Base, source: Address) -> bool:
+        """Whether a check of the peer says nothing that is not known: then an answer is all that it needs."""
+        return self._last.is_repeated(request, base, source, self._pairs.selected)
+
+    def remember(self, request: stun.Stun, base: Base, source: Address) -> None:
+        """A check of the peer has been taken, and what it says is known from now on."""
+        self._last.keep(self._pairs.get(base, source), request)
+
     def _learn(self, base: Base, source: Address, priority: int | None, now: float) -> Pair | None:
         local = self._side.addresses.of(base)
         if local is None:
@@ -310,6 +321,7 @@ class Attempt:
     def switch_role(self, now: float) -> None:
         """Take the other role (RFC 8445, 7.3.1.1)."""
         self._side.controlling = not self._side.controlling
+        self._last.forget()
         self._pairs.switch_role(controlling=self._side.controlling)
         self._choice.role_switched(now)
 

@@ -294,6 +294,12 @@ def test_unreadable_or_overlong_username_reads_as_none(value: bytes) -> None:
     assert message.username_parts is None
 
 
+def test_content_is_what_lies_between_the_id_and_the_proof() -> None:
+    content = b"\x00\x24\x00\x04\0\0\0\1"
+    for key in (stun.prepare_key("a"), stun.prepare_key("b")):
+        assert with_attributes((Attribute.PRIORITY, b"\0\0\0\1"), key=key).content == content
+
+
 def test_longest_username_is_read() -> None:
     longest = f"{'a' * 256}:{'b' * 256}"
     assert with_attributes((Attribute.USERNAME, longest.encode())).username == longest

@@ -91,6 +91,11 @@ class Stun:
         return found
 
     @property
+    def content(self) -> bytes:
+        """The attributes as they came, up to the proof: all that tells one check of a peer from another."""
+        return self.raw[HEADER_SIZE : self._shape.integrity_at or None]
+
+    @property
     def username(self) -> str | None:
         """USERNAME."""
         value = self.value(_USERNAME)
