@@ -13,6 +13,7 @@ _IPV4: Final = b"\x00\x01"
 _IPV6: Final = b"\x00\x02"
 
 
+@lru_cache(maxsize=1024)  # Making text of an address costs as much as proving the message that carries it.
 def read_address(value: bytes) -> Address | None:
     """The address of a MAPPED-ADDRESS value, or None where it is malformed."""
     if len(value) == 8 and value[1] == 1:
@@ -35,15 +36,19 @@ def write_xor_address(address: Address, transaction_id: bytes) -> bytes:
     Raises:
         ValueError: the address is not an IP literal.
     """
+    return _xor(_plain(address), transaction_id)
+
+
+@lru_cache(maxsize=16384)  # Nor is reading the text cheaper, and most peers never come from elsewhere.
+def _plain(address: Address) -> bytes:
+    """The address as MAPPED-ADDRESS tells it."""
     host, port = address
     if ":" in host:
-        plain = _IPV6 + port.to_bytes(2, "big") + IPv6Address(host).packed
-    else:
-        plain = _IPV4 + port.to_bytes(2, "big") + IPv4Address(host).packed
-    return _xor(plain, transaction_id)
+        return _IPV6 + port.to_bytes(2, "big") + IPv6Address(host).packed
+    return _IPV4 + port.to_bytes(2, "big") + IPv4Address(host).packed
 
 
-@lru_cache(maxsize=1024)  # Making text of an address costs as much as proving the message that carries it.
+@lru_cache(maxsize=1024)
 def _read_xor_ipv4(value: bytes) -> Address | None:
     return read_address(_xor(value, b""))
 

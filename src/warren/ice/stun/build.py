@@ -27,6 +27,7 @@ _BINDING_REQUEST: Final = message_type(Method.BINDING, Class.REQUEST)
 _BINDING_SUCCESS: Final = message_type(Method.BINDING, Class.SUCCESS)
 _PRIORITY_AND_ROLE: Final = Struct(">HHIHHQ")
 _NOMINATION: Final = Struct(">HHI")
+_XOR_MAPPED_ADDRESS: Final = int(Attribute.XOR_MAPPED_ADDRESS)
 _USE_CANDIDATE: Final = HEAD.pack(Attribute.USE_CANDIDATE, 0)
 _PROOF_HEADS: Final = {kind.attribute: HEAD.pack(kind.attribute, kind.size) for kind in (Key, Sha256Key)}
 _FINGERPRINT: Final = Struct(">II")
@@ -66,9 +67,11 @@ def success(request: Stun, source: Address, key: Key | None) -> bytes:
     """The success response to a request that came from `source`."""
     method = request.method
     number = _BINDING_SUCCESS if method is Method.BINDING else message_type(method, Class.SUCCESS)
-    # Only an IPv6 address is mixed with the transaction id; the others are the same each time.
-    mask = request.transaction_id if ":" in source[0] else b""
-    return _finish(number, request.transaction_id, _mapped_address(source, mask), key)
+    if ":" in source[0]:
+        mapped = _attribute(_XOR_MAPPED_ADDRESS, write_xor_address(source, request.transaction_id))
+    else:
+        mapped = _mapped_ipv4(source)
+    return _finish(number, request.transaction_id, mapped, key)
 
 
 def error(
@@ -127,6 +130,6 @@ def _attribute(kind: int, value: bytes) -> bytes:
     return HEAD.pack(kind, len(value)) + value + _PADDING[len(value) & 3]
 
 
-@lru_cache(maxsize=16384)  # Most peers never come from elsewhere.
-def _mapped_address(source: Address, mask: bytes) -> bytes:
-    return _attribute(Attribute.XOR_MAPPED_ADDRESS, write_xor_address(source, mask))
+@lru_cache(maxsize=16384)  # No transaction id is mixed into these: they are the same each time.
+def _mapped_ipv4(source: Address) -> bytes:
+    return _attribute(_XOR_MAPPED_ADDRESS, write_xor_address(source, b""))
