@@ -1,5 +1,7 @@
 import asyncio
 
+import pytest
+
 from warren.aio.driver import Driver
 
 
@@ -46,17 +48,42 @@ async def test_ticks_come_at_or_after_the_deadline_and_outputs_are_performed() -
     assert machine.deadline is None
 
 
-async def test_closing_drops_the_timer() -> None:
+@pytest.mark.parametrize("turns", [0, 1], ids=["before it is set", "after"])
+async def test_closing_drops_the_timer(turns: int) -> None:
     loop = asyncio.get_running_loop()
     performed: list[float] = []
     machine = Countdown(0.0, 1)
     driver = Driver(machine, performed.append, loop)
     machine.begin(loop.time())
     driver.settle()
+    for _ in range(turns):
+        await asyncio.sleep(0)
     driver.close()
     for _ in range(3):
         await asyncio.sleep(0)
     assert performed == []
+
+
+async def test_the_deadline_is_looked_at_once_for_all_inputs_of_a_turn() -> None:
+    class Watched(Countdown):
+        looks = 0
+
+        @property
+        def deadline(self) -> float | None:
+            self.looks += 1
+            return None
+
+        @deadline.setter
+        def deadline(self, value: float | None) -> None:
+            pass
+
+    machine = Watched(1.0, 1)
+    performed: list[float] = []
+    driver = Driver(machine, performed.append, asyncio.get_running_loop())
+    for _ in range(3):
+        driver.settle()
+    await asyncio.sleep(0)
+    assert machine.looks == 1
 
 
 async def test_an_output_that_is_an_input_again_is_performed_in_the_same_turn() -> None:
@@ -80,6 +107,7 @@ async def test_an_earlier_deadline_replaces_the_timer() -> None:
     driver = Driver(machine, ticked.set_result, loop)
     machine.begin(loop.time())
     driver.settle()
+    await asyncio.sleep(0)
     machine.gap = 0.001
     machine.begin(loop.time())
     driver.settle()
