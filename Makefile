@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 2000
 SECONDS ?= 60
 
-.PHONY: help setup demo test check simulate mutants fuzz bench-connect bench-stun bench-data bench-server bench-many bench-backends nat-matrix reference proto clean
+.PHONY: help setup demo test check simulate mutants fuzz bench-connect bench-stun bench-data bench-server bench-many bench-backends nat-matrix reference proto kube-apiserver clean
 
 help:
 	@echo "make demo          two peers behind NATs find each other, state by state"
@@ -31,6 +31,7 @@ demo: setup
 
 test: setup
 	@tools/system-packages
+	@$(BIN)/python -m tests.kube.build || true
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 check: setup
@@ -59,6 +60,9 @@ reference: setup
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/file_map.py
 	$(BIN)/python tools/state_diagram.py
+
+kube-apiserver: setup
+	@$(BIN)/python -m tests.kube.build
 
 proto: setup
 	$(BIN)/python tools/generate_proto.py

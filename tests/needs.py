@@ -15,10 +15,13 @@ from typing import Final
 
 import pytest
 
-__all__ = ["PREFIX", "missing", "needs", "program", "require_all"]
+__all__ = ["KUBERNETES", "PREFIX", "kubernetes_program", "missing", "needs", "program", "require_all"]
 
 PREFIX: Final = "this machine lacks "
 """How the reason of every such skip begins; the summary finds them by it."""
+
+KUBERNETES: Final = "v1.34.1"
+"""Which kube-apiserver is built: what `tests/kube/apiserver/go.mod` asks for."""
 
 SYSTEM_FOLDERS: Final = ("/usr/local/go/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
 
@@ -48,6 +51,20 @@ def require_all() -> bool:
 def program(name: str) -> str | None:
     """Find a program by `PATH` and by the folders where system programs are kept."""
     return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), *SYSTEM_FOLDERS)))
+
+
+def kubernetes_program(name: str) -> Path:
+    """Say where kube-apiserver or etcd is: in the folder `KUBEBUILDER_ASSETS` where that is set.
+
+    Otherwise etcd is the system's, and kube-apiserver, which no distribution has, is built by
+    `tests/kube/build.py` into a cache outside the checkout.
+    """
+    if folder := os.environ.get("KUBEBUILDER_ASSETS"):
+        return Path(folder) / name
+    if name == "kube-apiserver":
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return cache / "warren" / f"{name}-{KUBERNETES}"
+    return Path(program(name) or name)
 
 
 def _root() -> str | None:
@@ -86,6 +103,14 @@ def _go() -> str | None:
     return None
 
 
+def _kubernetes(name: str, advice: str) -> Callable[[], str | None]:
+    def check() -> str | None:
+        path = kubernetes_program(name)
+        return None if shutil.which(path) else f"{name} at {path} ({advice})"
+
+    return check
+
+
 def _ipv6() -> str | None:
     return None if Path("/proc/sys/net/ipv6").exists() else "IPv6 in its kernel"
 
@@ -106,4 +131,8 @@ CHECKS: Final[dict[str, Callable[[], str | None]]] = {
     "nats": _programs("nats-server", package="nats-server"),
     "ipv6": _ipv6,
     "go": _go,
+    "etcd": _kubernetes("etcd", "package etcd-server"),
+    "kube-apiserver": _kubernetes(
+        "kube-apiserver", "`make kube-apiserver` builds it, with Go and etcd there"
+    ),
 }

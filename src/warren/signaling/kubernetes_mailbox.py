@@ -1,7 +1,7 @@
-"""Mailbox: what one peer says to another, as an object of a Kubernetes API server; names, limits, reading; no I/O.
+"""Mailbox: what one peer says to another, as an object of a Kubernetes API server; no I/O.
 
-There is one for each ordered pair of peers, written by the sender alone. It holds what is in flight, not a
-record: readers ignore it after a minute, and `warren k8s sweep` removes it when nobody has written it for ten.
+There is one for each ordered pair of peers, written by the sender alone. It holds what is in flight and no
+record: readers ignore it after a minute; `warren k8s sweep` removes it when nobody wrote it for ten.
 """
 
 import base64

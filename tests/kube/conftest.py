@@ -1,0 +1,27 @@
+"""One API server for all tests here (one for each worker), and a namespace for each."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kube.server import KubeServer, kube_server
+
+
+@pytest.fixture(scope="session")
+def running_kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeServer]:
+    """The API server; it may have been killed or frozen by a test."""
+    with kube_server(tmp_path_factory.mktemp("kube")) as server:
+        yield server
+
+
+@pytest.fixture
+def kube(running_kube: KubeServer) -> KubeServer:
+    """An API server that serves, whatever the test before did to it."""
+    running_kube.start()
+    return running_kube
+
+
+@pytest.fixture
+def namespace(kube: KubeServer) -> str:
+    """A namespace of its own."""
+    return kube.make_namespace()
