@@ -51,6 +51,15 @@ SCHEMES: Final[Mapping[str, Scheme]] = MappingProxyType(
             needs=("grpc", "cryptography"),
             extra="grpc",
         ),
+        "k8s": Scheme(
+            type=BackendType.KUBERNETES,
+            factory="warren.signaling.kubernetes:open_carrier",
+            example="k8s:",
+            summary="a Kubernetes API server: the pod's own, or a kubeconfig's",
+            # The first versions of the one did without the other, and had no asyncio side.
+            needs=("kubernetes", "aiohttp"),
+            extra="k8s",
+        ),
         "inprocess": Scheme(
             type=BackendType.INPROCESS,
             factory="warren.signaling.inprocess:open_carrier",
