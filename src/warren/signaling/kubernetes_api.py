@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlencode
+from weakref import WeakSet
 
 import aiohttp
 from kubernetes.aio.client import Configuration
@@ -98,6 +99,7 @@ class KubernetesApi:
         self._line: _Line | None = None
         self._loading = asyncio.Lock()
         self._quiet_until = 0.0
+        self._watched: WeakSet[aiohttp.ClientResponse] = WeakSet()
         self._closed = False
 
     async def ask(
@@ -133,6 +135,7 @@ class KubernetesApi:
         """
         async with self._limited():
             response = await self._send("watch", path, query, None)
+            self._watched.add(response)
             try:
                 return response, self._clock(response)
             except BaseException:
@@ -150,7 +153,7 @@ class KubernetesApi:
         self._closed = True
         line, self._line = self._line, None
         if line is not None:
-            await line.rest.close()
+            await self._hang_up(line)
 
     @property
     def closed(self) -> bool:
@@ -232,7 +235,7 @@ class KubernetesApi:
                     rest = RESTClientObject(configuration)
                     if line is not None:
                         # Whoever reads a stream there continues it with the new credentials.
-                        await line.rest.close()
+                        await self._hang_up(line)
             except ConfigurationError as error:
                 raise SignalingError(str(error)) from None
             except (OSError, ValueError) as error:  # Certificates that are none (ssl.SSLError too).
@@ -244,6 +247,11 @@ class KubernetesApi:
                 raise SignalingError(_CLOSED)
             self._line = _Line(rest, configuration, made_of)
             return self._line
+
+    async def _hang_up(self, line: _Line) -> None:
+        for response in list(self._watched):
+            response.close()  # Closing a session does not wake who reads there.
+        await line.rest.close()
 
     async def _read(self, response: aiohttp.ClientResponse, limit: int) -> bytes:
         content = bytearray()
