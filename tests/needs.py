@@ -54,9 +54,9 @@ def program(name: str) -> str | None:
 
 
 def kubernetes_program(name: str) -> Path:
-    """Say where kube-apiserver or etcd is: in the folder `KUBEBUILDER_ASSETS` where that is set.
+    """Say where kube-apiserver, etcd or kubectl is: in the folder `KUBEBUILDER_ASSETS` where that is set.
 
-    Otherwise etcd is the system's, and kube-apiserver, which no distribution has, is built by
+    Otherwise etcd and kubectl are the system's, and kube-apiserver, which no distribution has, is built by
     `tests/kube/build.py` into a cache outside the checkout.
     """
     if folder := os.environ.get("KUBEBUILDER_ASSETS"):
@@ -132,6 +132,7 @@ CHECKS: Final[dict[str, Callable[[], str | None]]] = {
     "ipv6": _ipv6,
     "go": _go,
     "etcd": _kubernetes("etcd", "package etcd-server"),
+    "kubectl": _kubernetes("kubectl", "package kubernetes-client"),
     "kube-apiserver": _kubernetes(
         "kube-apiserver", "`make kube-apiserver` builds it, with Go and etcd there"
     ),

@@ -10,7 +10,7 @@ import pytest
 
 import warren
 from tools import file_map, reference, state_diagram
-from warren.cli.commands import COMMANDS, run
+from warren.cli.commands import COMMANDS, SUBCOMMANDS, run
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -78,7 +78,8 @@ def test_options_that_are_named_exist(page: Path, capsys: pytest.CaptureFixture[
         if name.startswith("-"):
             continue
         assert name in COMMANDS, f"there is no `warren {name}`"
-        run([name, "--help"])
+        path = [name, *words[:1]] if name in SUBCOMMANDS else [name]
+        assert run([*path, "--help"]) == 0
         known = re.findall(r"(?<!\S)--?[a-z][\w-]*", capsys.readouterr().out)
         options = [re.sub(r"=.*|(?<=^-[a-z])\d+$", "", word) for word in words if re.match(r"--?[a-z]", word)]
         unknown += [f"warren {name} {option}" for option in options if option not in known]

@@ -16,7 +16,7 @@ from typing import Final
 
 import warren
 import warren.signaling
-from warren.cli.commands import COMMANDS
+from warren.cli.commands import COMMANDS, SUBCOMMANDS
 
 PAGE: Final = "docs/reference.md"
 
@@ -39,7 +39,7 @@ def page() -> str:
         "## Signaling: `warren.signaling`",
         *_names(warren.signaling),
         "## Command line",
-        *map(_command, COMMANDS),
+        *(_command(*path) for name in COMMANDS for path in _paths(name)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -114,14 +114,20 @@ def _doc(value: object) -> str:
     return "\n".join(lines)
 
 
-def _command(name: str) -> str:
-    command = [sys.executable, "-m", "warren.cli.main", name, "--help"]
+def _paths(name: str) -> Iterator[tuple[str, ...]]:
+    """Yield a command, then those that it consists of."""
+    yield (name,)
+    yield from ((name, each) for each in SUBCOMMANDS.get(name, ()))
+
+
+def _command(*path: str) -> str:
+    command = [sys.executable, "-m", "warren.cli.main", *path, "--help"]
     # As in a plain terminal of 100 columns with the usual folders, whatever this one is.
     plain = {**os.environ, "COLUMNS": "100", "TERMINAL_WIDTH": "100", "TERM": "dumb", "NO_COLOR": "1"}
     plain.pop("XDG_CONFIG_HOME", None)
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=plain)
     lines = [line.rstrip() for line in done.stdout.strip().splitlines()]
-    return "\n".join((f"### warren {name}", "", "```", *lines, "```"))
+    return "\n".join((f"### warren {' '.join(path)}", "", "```", *lines, "```"))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.kube.installed import install
 from tests.kube.server import KubeServer, kube_server
 
 
@@ -25,3 +26,10 @@ def kube(running_kube: KubeServer) -> KubeServer:
 def namespace(kube: KubeServer) -> str:
     """A namespace of its own."""
     return kube.make_namespace()
+
+
+@pytest.fixture
+def installed(kube: KubeServer, namespace: str) -> str:
+    """A namespace with all that `warren k8s manifests` prints."""
+    install(kube, namespace)
+    return namespace

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -120,6 +121,7 @@ class KubeServer:
     folder: Path
     apiserver: Daemon
     etcd: Daemon
+    etcd_url: str
 
     def start(self) -> None:
         """Start, or thaw, what does not run, and wait until all of it serves."""
@@ -165,6 +167,32 @@ class KubeServer:
         name = document["metadata"]["name"]
         query = "?fieldManager=test&force=true"
         return self.request("PATCH", f"{path}/{name}{query}", document, user=user, content_type=APPLY)
+
+    def age(self, key: str, seconds: float) -> None:
+        """Make a custom object as old as if all that was done to it had been done so much earlier.
+
+        Args:
+            key: its path below `/registry/` in etcd, where such objects are JSON.
+            seconds: how much.
+        """
+
+        def earlier(time: str) -> str:
+            moment = datetime.fromisoformat(time) - timedelta(seconds=seconds)
+            return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+        place = base64.b64encode(f"/registry/{key}".encode()).decode()
+        (found,) = self._etcd("range", key=place)["kvs"]
+        document = json.loads(base64.b64decode(found["value"]))
+        metadata = document["metadata"]
+        metadata["creationTimestamp"] = earlier(metadata["creationTimestamp"])
+        for writer in metadata["managedFields"]:
+            writer["time"] = earlier(writer["time"])
+        self._etcd("put", key=place, value=base64.b64encode(json.dumps(document).encode()).decode())
+
+    def _etcd(self, call: str, **values: str) -> Any:
+        url = f"{self.etcd_url}/v3/kv/{call}"
+        with urllib.request.urlopen(url, json.dumps(values).encode(), timeout=30) as answer:
+            return json.load(answer)
 
     def make_namespace(self) -> str:
         """Make a namespace of a new name."""
@@ -213,6 +241,7 @@ def kube_server(folder: Path) -> Iterator[KubeServer]:
     etcd_port, etcd_peer_port, port = _free_ports(3)
     server = KubeServer(
         url=f"https://127.0.0.1:{port}",
+        etcd_url=f"http://127.0.0.1:{etcd_port}",
         ca=_write_secrets(folder),
         folder=folder,
         etcd=_etcd(folder, etcd_port, etcd_peer_port),

@@ -4,7 +4,7 @@ import importlib
 import importlib.metadata
 import inspect
 import sys
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Annotated, Any, Final
 
 import typer
@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from warren.errors import ConfigurationError, WarrenError
 
-__all__ = ["COMMANDS", "run"]
+__all__ = ["COMMANDS", "SUBCOMMANDS", "run"]
 
 COMMANDS: Final = {
     "genkey": "Make a private key.",
@@ -22,11 +22,26 @@ COMMANDS: Final = {
     "connect": "Connect to a peer: lines in become datagrams, datagrams become lines.",
     "ping": "Measure the round-trip time and show the path to a peer.",
     "backends": "Show which kinds of signaling can be used here.",
+    "k8s": "Prepare a Kubernetes API server for signaling.",
     "demo": "Show it all at work: two peers behind NATs find each other.",
 }
 """The commands in the order of `--help`: the function of that name in the module of that name."""
 
-EXTRAS: Final = {"grpc": "grpc", "cryptography": "grpc", "grpc_health": "grpc", "rich": "cli"}
+SUBCOMMANDS: Final = {
+    "k8s": {
+        "manifests": "Print what an API server must be given: for kubectl apply.",
+    },
+}
+"""The commands of a command: `manifests` of `k8s` is the function of that name in `k8s_manifests`."""
+
+EXTRAS: Final = {
+    "grpc": "grpc",
+    "cryptography": "grpc",
+    "grpc_health": "grpc",
+    "kubernetes": "k8s",
+    "yaml": "k8s",
+    "rich": "cli",
+}
 """Which extra brings a library that may be missing."""
 
 
@@ -59,16 +74,23 @@ def run(arguments: Sequence[str]) -> int:
 
 
 class _Commands(MutableMapping[str, Any]):
-    """Imports the module of a command when somebody asks for the command."""
+    """Imports the module of a command when somebody asks for the command.
 
-    def __init__(self) -> None:
+    Args:
+        table: the commands, each with what it does.
+        within: the command that they belong to.
+    """
+
+    def __init__(self, table: Mapping[str, str], *within: str) -> None:
+        self._table = table
+        self._within = within
         self._made: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:
-            if name not in COMMANDS:
+            if name not in self._table:
                 raise KeyError(name)
-            self._made[name] = _make(name)
+            self._made[name] = _make(*self._within, name, summary=self._table[name])
         return self._made[name]
 
     def __setitem__(self, name: str, command: Any) -> None:
@@ -78,21 +100,24 @@ class _Commands(MutableMapping[str, Any]):
         del self._made[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(COMMANDS)
+        return iter(self._table)
 
     def __len__(self) -> int:
-        return len(COMMANDS)
+        return len(self._table)
 
 
-class _Group(TyperGroup):
-    def __init__(self, **attributes: Any) -> None:
-        super().__init__(**attributes)
-        self.commands = _Commands()
+def _group(commands: _Commands) -> type[TyperGroup]:
+    class Group(TyperGroup):
+        def __init__(self, **attributes: Any) -> None:
+            super().__init__(**attributes)
+            self.commands = commands
+
+    return Group
 
 
 def _command() -> Callable[..., Any]:
     app = typer.Typer(
-        cls=_Group,
+        cls=_group(_Commands(COMMANDS)),
         name="warren",
         help="Find a path between two peers that know each other's public key, whatever lies between.",
         epilog="Begin with:  warren demo",
@@ -109,14 +134,21 @@ def _command() -> Callable[..., Any]:
     return typer.main.get_command(app)
 
 
-def _make(name: str) -> Any:
-    module = importlib.import_module(f"warren.cli.{name}")
-    app = typer.Typer(add_completion=False)
+def _make(*path: str, summary: str) -> Any:
+    module = importlib.import_module(f"warren.cli.{'_'.join(path)}")
+    name = path[-1]
     function = getattr(module, name)
-    declare = app.command(
-        name, short_help=COMMANDS[name], help=_reflow(function), epilog=_epilog(module.EXAMPLES)
-    )
-    declare(function)
+    words: dict[str, Any] = {
+        "short_help": summary,
+        "help": _reflow(function),
+        "epilog": _epilog(module.EXAMPLES),
+    }
+    if table := SUBCOMMANDS.get(" ".join(path)):
+        app = typer.Typer(cls=_group(_Commands(table, *path)), name=name, add_completion=False)
+        app.callback(**words)(function)
+    else:
+        app = typer.Typer(add_completion=False)
+        app.command(name, **words)(function)
     return typer.main.get_command(app)
 
 
