@@ -1,6 +1,7 @@
 """What went wrong with a Kubernetes API server, in words that say what to do."""
 
 import json
+import os
 import re
 import socket
 import ssl
@@ -89,7 +90,8 @@ def route_words(host: str, error: Exception) -> str:
         inner = error.os_error
         if isinstance(inner, socket.gaierror):
             return f"{where}its name is not known; check the server in the kubeconfig"
-        reason = (inner.strerror or str(inner)).lower()
+        # The text of such an error is asyncio's, and names the address once more.
+        reason = (os.strerror(inner.errno) if inner.errno else str(inner)).lower()
         return f"{where}{reason}; is it running there?"
     if isinstance(error, aiohttp.InvalidURL):
         return f"{where}that is no URL; check the server in the kubeconfig"
