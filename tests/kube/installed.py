@@ -7,10 +7,18 @@ from typing import Any, Final
 from tests.kube.server import PEERS, KubeServer, Reply
 from tests.signaling.people import sealed
 from warren.keys import PrivateKey
-from warren.signaling.kubernetes_mailbox import GROUP, PLURAL, Entry, Mailbox, collection_path
+from warren.signaling.kubernetes_mailbox import CRD_NAME, GROUP, PLURAL, Entry, Mailbox, collection_path
 from warren.signaling.kubernetes_manifests import SWEEPER, Subject, SubjectKind, manifests
 
-__all__ = ["apply_document", "collection", "install", "make_mailbox", "wait_until_served", "write_mailbox"]
+__all__ = [
+    "apply_document",
+    "collection",
+    "install",
+    "make_mailbox",
+    "uninstall",
+    "wait_until_served",
+    "write_mailbox",
+]
 
 CLUSTER_WIDE: Final = ("CustomResourceDefinition", "Namespace")
 ESTABLISHED: Final = 20.0
@@ -53,6 +61,16 @@ def wait_until_served(kube: KubeServer, namespace: str) -> None:
     deadline = time.monotonic() + ESTABLISHED
     while (found := kube.request("GET", collection_path(namespace), user="alice")).status != 200:
         assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+
+
+def uninstall(kube: KubeServer) -> None:
+    """Take the definition away, and with it all mailboxes of all namespaces."""
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{CRD_NAME}"
+    kube.request("DELETE", path)
+    deadline = time.monotonic() + ESTABLISHED
+    while any(kube.request("GET", each).status != 404 for each in (path, collection_path("default"))):
+        assert time.monotonic() < deadline
         time.sleep(0.02)
 
 

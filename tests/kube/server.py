@@ -189,6 +189,13 @@ class KubeServer:
             writer["time"] = earlier(writer["time"])
         self._etcd("put", key=place, value=base64.b64encode(json.dumps(document).encode()).decode())
 
+    def forget(self) -> None:
+        """Lose all versions but the newest: etcd drops them, and a new API server remembers none."""
+        revision = self._etcd("range", key=base64.b64encode(b"/").decode())["header"]["revision"]
+        self._etcd("compaction", revision=revision)
+        self.apiserver.kill()
+        self.start()
+
     def _etcd(self, call: str, **values: str) -> Any:
         url = f"{self.etcd_url}/v3/kv/{call}"
         with urllib.request.urlopen(url, json.dumps(values).encode(), timeout=30) as answer:

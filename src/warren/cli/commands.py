@@ -22,7 +22,7 @@ COMMANDS: Final = {
     "connect": "Connect to a peer: lines in become datagrams, datagrams become lines.",
     "ping": "Measure the round-trip time and show the path to a peer.",
     "backends": "Show which kinds of signaling can be used here.",
-    "k8s": "Prepare a Kubernetes API server for signaling.",
+    "k8s": "Prepare a Kubernetes API server for signaling, and sweep it.",
     "demo": "Show it all at work: two peers behind NATs find each other.",
 }
 """The commands in the order of `--help`: the function of that name in the module of that name."""
@@ -30,6 +30,7 @@ COMMANDS: Final = {
 SUBCOMMANDS: Final = {
     "k8s": {
         "manifests": "Print what an API server must be given: for kubectl apply.",
+        "sweep": "Delete mailboxes that nobody has written for 10 minutes.",
     },
 }
 """The commands of a command: `manifests` of `k8s` is the function of that name in `k8s_manifests`."""
@@ -39,6 +40,7 @@ EXTRAS: Final = {
     "cryptography": "grpc",
     "grpc_health": "grpc",
     "kubernetes": "k8s",
+    "aiohttp": "k8s",
     "yaml": "k8s",
     "rich": "cli",
 }
