@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.kube.installed import apply_document, collection, make_mailbox, wait_until_served, write_mailbox
-from tests.kube.server import KubeServer
+from tests.kube.server import MERGE, KubeServer
 from tests.needs import kubernetes_program, needs
 from tests.signaling.people import ALICE, BOB
 from warren.cli.commands import run
@@ -88,6 +88,16 @@ def test_kubectl_shows_who_writes_to_whom(kube: KubeServer, installed: str) -> N
     write_mailbox(kube, installed, make_mailbox(ALICE, BOB))
     done = kubectl(kube.kubeconfig("alice", installed), "get", "mailboxes")
     assert [str(ALICE.public), str(BOB.public)] == done.stdout.splitlines()[1].split()[1:3]
+
+
+def test_the_sweeper_s_pod_is_admitted_where_only_restricted_pods_are(
+    kube: KubeServer, namespace: str, printed: list[dict[str, Any]]
+) -> None:
+    label = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+    kube.request("PATCH", f"/api/v1/namespaces/{namespace}", label, content_type=MERGE)
+    (job,) = (document for document in printed if document["kind"] == "CronJob")
+    pod = job["spec"]["jobTemplate"]["spec"]["template"] | {"metadata": {"name": "sweep"}}
+    assert kube.request("POST", f"/api/v1/namespaces/{namespace}/pods", pod).status == 201
 
 
 # what a mailbox may be
