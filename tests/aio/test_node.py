@@ -354,6 +354,7 @@ class NoUdp(SystemNetwork):
 class SilentSocket:
     def __init__(self, socket: UdpSocket) -> None:
         self.local = socket.local
+        self.flush = socket.flush
         self.close = socket.close
 
     def send(self, data: bytes, destination: Address) -> None:

@@ -7,7 +7,10 @@ from dataclasses import replace
 import pytest
 
 from tests.aio.relayed import World
+from tests.ice.turn.rig import PEER, Rig
+from warren.aio.relay import RelaySender
 from warren.aio.session import Session
+from warren.ice.stun import Method
 from warren.testing.clock import run
 from warren.testing.nat import NatKind
 
@@ -50,6 +53,25 @@ def test_what_nats_allow_nowhere_else_goes_by_the_relay(
             await exchange(first, second)
 
     in_virtual_time(test)
+
+
+async def test_of_what_is_sent_by_a_relay_no_more_than_four_wait_for_one_another() -> None:
+    loop, done = asyncio.get_running_loop(), list[str]()
+    rig = Rig()
+    rig.now = loop.time()
+    rig.live()
+    rig.allocation.expect(PEER, rig.now)
+    rig.answer(rig.server.success(rig.request(Method.CREATE_PERMISSION)))
+    sender = RelaySender(
+        rig.allocation,
+        send=lambda allocation, packet: done.append("send"),
+        flush=lambda allocation: done.append("flush"),
+        settle=lambda allocation: None,
+        loop=loop,
+    )
+    for _ in range(9):
+        sender.send(b"data", PEER)
+    assert done == [*["send"] * 4, "flush", *["send"] * 4, "flush", "send"]
 
 
 def test_allocations_are_there_before_anybody_calls_and_given_back_at_the_end() -> None:

@@ -124,6 +124,18 @@ async def test_what_comes_from_one_source_in_a_row_comes_together() -> None:
     assert rows == [([b"1", b"2"], first), ([b"3"], second), ([b"4"], first)]
 
 
+async def test_what_is_flushed_does_not_wait_for_the_end_of_the_turn() -> None:
+    udp = open_udp_socket(asyncio.get_running_loop(), "127.0.0.1", 0, Inbox())
+    with plain_socket() as receiver:
+        receiver.setblocking(False)
+        udp.send(b"now", receiver.getsockname())
+        with pytest.raises(BlockingIOError):
+            receiver.recv(10)
+        udp.flush()
+        assert receiver.recv(10) == b"now"
+    udp.close()
+
+
 def plain_socket() -> socket.socket:
     """A socket that sends at once."""
     plain = socket.socket(type=socket.SOCK_DGRAM)

@@ -61,6 +61,11 @@ class Bases(Mapping[Base, Sender]):
         """Let data leave from a base that is no socket: a relayed one."""
         self._senders[base] = sender
 
+    def flush(self, base: Base) -> None:
+        """Send now what waits at a socket; other senders let nothing wait."""
+        if (sock := self._sockets.get(base)) is not None:
+            sock.flush()
+
     def take_back(self, base: Base) -> None:
         """Undo `lend`."""
         self._senders.pop(base, None)

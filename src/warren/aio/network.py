@@ -68,6 +68,10 @@ class UdpSocket(Sender, Protocol):
         """The address and port it is bound to."""
         ...
 
+    def flush(self) -> None:
+        """Send now what would else wait for the end of this turn of the loop."""
+        ...
+
     def close(self) -> None:
         """Receive nothing any more."""
         ...

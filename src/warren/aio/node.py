@@ -446,6 +446,7 @@ class Node:
         return RelaySender(
             allocation,
             send=lambda allocation, packet: self._transmit(allocation.carrier, allocation.server, packet),
+            flush=lambda allocation: self._sockets.flush(allocation.carrier),
             settle=self._relay_used,
             loop=self._loop,
         )

@@ -2,11 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from warren.ice.transport import Address
 from warren.ice.turn.allocation import Allocation
 
 __all__ = ["RelaySender"]
+
+TOGETHER: Final = 4
+"""Datagrams sent by one call: a server that got all of a turn at its end would have nothing to do before,
+and its sockets hold few."""
 
 
 class RelaySender:
@@ -15,21 +20,25 @@ class RelaySender:
     Args:
         allocation: what wraps.
         send: sends what it has wrapped from the allocation's base or stream.
+        flush: lets nothing that was sent wait there any longer.
         settle: called when the allocation has more to say than that.
     """
 
-    __slots__ = ("_allocation", "_loop", "_send", "_settle")
+    __slots__ = ("_allocation", "_flush", "_loop", "_send", "_settle", "_unflushed")
 
     def __init__(
         self,
         allocation: Allocation,
         *,
         send: Callable[[Allocation, bytes], None],
+        flush: Callable[[Allocation], None],
         settle: Callable[[Allocation], None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._allocation = allocation
         self._send = send
+        self._flush = flush
+        self._unflushed = 0
         self._settle = settle
         self._loop = loop
 
@@ -39,5 +48,9 @@ class RelaySender:
         packet = allocation.wrap(destination, data, self._loop.time())
         if packet is not None:
             self._send(allocation, packet)
+            self._unflushed += 1
+            if self._unflushed == TOGETHER:
+                self._unflushed = 0
+                self._flush(allocation)
         if allocation.busy:
             self._settle(allocation)

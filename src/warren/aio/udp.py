@@ -112,7 +112,7 @@ class SystemUdpSocket:
             self._room = 0  # All segments are as long as the first; only the last may be shorter.
             self._batch.append(data)
         else:
-            self._flush()
+            self.flush()
             self._begin(data, size, destination)
 
     def _begin(self, data: bytes, size: int, destination: Address) -> None:
@@ -125,19 +125,8 @@ class SystemUdpSocket:
             self._flushing = True
             self._loop.call_soon(self._flush_soon)
 
-    def close(self) -> None:
-        """Send what waits, stop reading and free the port; closing twice is harmless."""
-        if self._sock.fileno() >= 0:
-            self._flush()
-            self._loop.remove_reader(self._sock.fileno())
-            self._sock.close()
-
-    def _flush_soon(self) -> None:
-        self._flushing = False
-        if self._sock.fileno() >= 0:
-            self._flush()
-
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send now what would else wait for the end of this turn of the loop."""
         batch, destination = self._batch, self._batch_to
         if len(batch) > 1:
             self._send_segments(batch, destination)
@@ -145,6 +134,18 @@ class SystemUdpSocket:
             self._send_one(batch[0], destination)
         batch.clear()
         self._room = 0
+
+    def close(self) -> None:
+        """Send what waits, stop reading and free the port; closing twice is harmless."""
+        if self._sock.fileno() >= 0:
+            self.flush()
+            self._loop.remove_reader(self._sock.fileno())
+            self._sock.close()
+
+    def _flush_soon(self) -> None:
+        self._flushing = False
+        if self._sock.fileno() >= 0:
+            self.flush()
 
     def _send_segments(self, batch: list[bytes], destination: Address) -> None:
         size = len(batch[0])

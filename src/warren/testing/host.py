@@ -227,6 +227,9 @@ class SimSocket:
         if self._host.sockets.get(self.local) is self and (":" in self.local[0]) == (":" in destination[0]):
             self._host.send(self.local, destination, data)
 
+    def flush(self) -> None:
+        """Do nothing: what is sent leaves at once."""
+
     def close(self) -> None:
         """Receive nothing any more and free the port; closing twice is harmless."""
         if self._host.sockets.get(self.local) is self:
