@@ -16,7 +16,7 @@ CHANNEL = 0x4000
 BATCH = 8
 """Datagrams in one call: the kernel cuts them (UDP_SEGMENT) where it can."""
 _UDP_SEGMENT = 103  # include/uapi/linux/udp.h
-PATIENCE = 0.1
+PATIENCE = 0.5
 """Seconds without a datagram after which those under way are lost."""
 NAP = 0.00005
 """Seconds between two looks at what has come: to wake a reader for each datagram would cost coturn more."""

@@ -36,8 +36,8 @@ WINDOW = 64
 """Datagrams under way at the most: well below what a socket's buffer holds."""
 RELAYED_WINDOW = 32
 """The same where coturn is between: its sockets hold some fifty."""
-PATIENCE = 0.1
-"""Seconds without a datagram after which those under way are lost."""
+PATIENCE = 0.5
+"""Seconds without a datagram after which those under way are lost: a busy machine may pause for a while."""
 
 Send = Callable[[bytes], Awaitable[None] | None]
 Receive = Callable[[], Awaitable[bytes]]

@@ -56,7 +56,7 @@ func send(conn *ice.Conn, payload []byte, room chan<- struct{}) {
 // forgive makes room again when nothing arrives any more: what is under way then is lost.
 func forgive(room <-chan struct{}, arrived *atomic.Int64) {
 	before := int64(-1)
-	for range time.Tick(100 * time.Millisecond) {
+	for range time.Tick(500 * time.Millisecond) {
 		if now := arrived.Load(); now != before {
 			before = now
 			continue
