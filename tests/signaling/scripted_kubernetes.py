@@ -27,7 +27,7 @@ __all__ = [
     "write_kubeconfig",
 ]
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Document = dict[str, Any]
 
 
@@ -89,7 +89,6 @@ class ScriptedKubernetes:
             await self.changed.wait_for(condition)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        assert isinstance(request, web.BaseRequest)
         kind = _kind(request)
         body = json.loads(await request.read() or b"null")
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -99,7 +98,7 @@ class ScriptedKubernetes:
         await self._tell()
         try:
             if self.script[kind]:
-                return await self.script[kind].popleft()(request)  # type: ignore[arg-type]  # has no app
+                return await self.script[kind].popleft()(request)
             return await self._usual(kind, body, request)
         finally:
             self.open -= 1
@@ -114,8 +113,8 @@ class ScriptedKubernetes:
             return web.json_response({"metadata": {"resourceVersion": "1"}, "items": []})
         if kind == "patch":
             self._version += 1
-            body["metadata"]["resourceVersion"] = str(self._version)
-            return web.json_response(body)
+            metadata = body["metadata"] | {"resourceVersion": str(self._version)}
+            return web.json_response(body | {"metadata": metadata})
         if kind == "watch":
             return await ScriptedWatch()(request)
         return web.json_response({"message": "not found"}, status=404)
@@ -156,7 +155,7 @@ def event(kind: str, document: Document) -> bytes:
 def reply(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Handler:
     """Make an answer of JSON."""
 
-    async def answer(request: web.Request) -> web.StreamResponse:
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
         return web.json_response(document, status=status, headers=headers)
 
     return answer
@@ -166,6 +165,12 @@ def refuse(status: int, message: str = "", headers: Mapping[str, str] | None = N
     """Make an answer that is a Status with a failure."""
     document = {"kind": "Status", "status": "Failure", "code": status, "message": message}
     return reply(document, status, headers)
+
+
+def refuse_to_make(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+    """Answer to a write that would make an object, where there is one."""
+    details = {"causes": [{"field": "metadata.resourceVersion"}]}
+    return reply({"code": 422, "message": "must be specified", "details": details}, 422)(request)
 
 
 def mail(

@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import ssl
+from collections.abc import Mapping
 from typing import Any, Final
 
 import aiohttp
@@ -35,11 +36,18 @@ _STATUS: Final = {
 
 
 class ApiError(SignalingError):
-    """The API server answered, but not as was asked; `status` is that of HTTP."""
+    """The API server answered, but not as was asked.
 
-    def __init__(self, text: str, status: int) -> None:
+    Args:
+        text: in words.
+        status: that of HTTP.
+        fields: of the object that was sent, which it does not take.
+    """
+
+    def __init__(self, text: str, status: int, fields: frozenset[str] = frozenset()) -> None:
         super().__init__(text)
         self.status = status
+        self.fields = fields
 
 
 def refusal(
@@ -56,10 +64,12 @@ def refusal(
         path: of what.
         namespace: in which.
     """
-    told = _status_object(body)
+    told = _mapping(_parsed(body))
     message = str(told.get("message") or "")
-    details = told.get("details")
-    kind = details.get("kind") if isinstance(details, dict) else None
+    details = _mapping(told.get("details"))
+    kind, causes = details.get("kind"), details.get("causes")
+    causes = causes if isinstance(causes, list) else []
+    fields = frozenset(str(_mapping(cause).get("field")) for cause in causes)
     words = _STATUS.get(status, f"answered with status {status}").format(target=target)
     if status == 403 and "exceeded quota" in message:
         words = "has no room for a mailbox (403, quota exceeded): run `warren k8s sweep`, or raise the quota"
@@ -75,7 +85,7 @@ def refusal(
     elif status == 404:
         words = f"has no {CRD_NAME} (404): install it by {INSTALL}"
     said = f"; it said: {_harmless(message)}" if message else ""
-    return ApiError(f"API server {host} {words}{said}", status)
+    return ApiError(f"API server {host} {words}{said}", status, fields)
 
 
 def route_words(host: str, error: Exception) -> str:
@@ -109,12 +119,15 @@ def _tls_words(error: BaseException) -> str:
     return "it does not speak TLS as we do; check the server in the kubeconfig"
 
 
-def _status_object(body: bytes) -> dict[str, Any]:
+def _parsed(body: bytes) -> object:
     try:
-        told = json.loads(body)
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _harmless(message: str) -> str:

@@ -37,6 +37,8 @@ OUTBOXES: Final = 256
 
 FIELD_MANAGER: Final = "warren"
 
+_VERSION_FIELD: Final = "metadata.resourceVersion"
+
 
 class WriteLimit:
     """A token bucket: who waits for a token gets it in turn.
@@ -82,12 +84,16 @@ class _Letter:
 class _Held:
     """What the mailbox holds, as far as we know; a write that assumes it fails where it is not so."""
 
-    version: str = ""
-    """Empty: there is no such object."""
+    version: str = "0"
+    """With 0 the server makes an object, and refuses to change one."""
     last: int = 0
     """The highest number in it."""
     entries: tuple[tuple[Entry, float], ...] = ()
     """With the time of their writing, by the event loop."""
+
+
+NOTHING: Final = _Held()
+"""What a mailbox holds of which we know nothing; if it is there we learn it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -97,7 +103,7 @@ class _Outbox:
     sender: PublicKey
     recipient: PublicKey
     letters: list[_Letter] = field(default_factory=list)
-    held: _Held | None = None
+    held: _Held = NOTHING
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     next_write: float = 0.0
 
@@ -160,51 +166,48 @@ class MailWriter:
 
     async def _write_all(self, outbox: _Outbox) -> None:
         """Write all that waits when the time for it has come."""
-        loop = asyncio.get_running_loop()
-        if (wait := outbox.next_write - loop.time()) > 0:
+        if (wait := outbox.next_write - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(wait)
-        await self._limit.take()
-        outbox.next_write = loop.time() + COALESCE
-        letters, outbox.letters = outbox.letters, []
+        taken: list[_Letter] = []
         trouble = ""
         try:
-            outbox.held = await self._apply(outbox, [letter.text for letter in letters])
+            await self._apply(outbox, taken)
         except SignalingError as error:
-            outbox.held, trouble = None, str(error)
+            outbox.held, trouble = NOTHING, str(error)
         except BaseException:
             # Whether it was written nobody knows; who waits with us will write it again.
-            outbox.held = None
-            outbox.letters[:0] = [letter for letter in letters if not letter.done]
+            outbox.held = NOTHING
+            outbox.letters[:0] = [letter for letter in taken if not letter.done]
             raise
-        for letter in letters:
+        for letter in taken:
             letter.done, letter.trouble = True, trouble
 
-    async def _apply(self, outbox: _Outbox, texts: list[str]) -> _Held:
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                await self._limit.take()
-            held = outbox.held or await self._read(outbox)
+    async def _apply(self, outbox: _Outbox, taken: list[_Letter]) -> None:
+        for _ in range(ATTEMPTS):
+            await self._limit.take()
+            outbox.next_write = asyncio.get_running_loop().time() + COALESCE
+            taken += outbox.letters
+            outbox.letters.clear()
             try:
-                return await self._apply_once(outbox, held, texts)
+                outbox.held = await self._apply_once(outbox, [letter.text for letter in taken])
+                return
             except ApiError as error:
-                # Written by another (409), or swept (404, or 409 again), since we knew it.
-                moved = error.status == 409 or (error.status == 404 and outbox.held is not None)
-                outbox.held = None if moved else held
-                if not moved and error.status != 429:
+                if error.status == 409 or _VERSION_FIELD in error.fields:
+                    outbox.held = await self._read(outbox)
+                elif error.status != 429:
                     raise
                 last = error
         raise last
 
-    async def _apply_once(self, outbox: _Outbox, held: _Held, texts: list[str]) -> _Held:
-        now = asyncio.get_running_loop().time()
+    async def _apply_once(self, outbox: _Outbox, texts: list[str]) -> _Held:
+        held, now = outbox.held, asyncio.get_running_loop().time()
         last = held.last if held.last + len(texts) <= MAX_SEQ else 0
         new = [(Entry(last + number, text), now) for number, text in enumerate(texts, start=1)]
         kept = [(entry, at) for entry, at in held.entries if now - at < KEEP]
         entries = tuple([*kept, *new][-MAX_ENTRIES:])
         mailbox = Mailbox(outbox.sender, outbox.recipient, tuple(entry for entry, _ in entries))
         document = mailbox.document()
-        if held.version:
-            document["metadata"]["resourceVersion"] = held.version
+        document["metadata"]["resourceVersion"] = held.version
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         answer = await self._api.ask("patch", self._path(outbox), query=query, body=document)
         return _Held(_version(answer.data), last + len(texts), entries)
@@ -214,7 +217,7 @@ class MailWriter:
             answer = await self._api.ask("get", self._path(outbox))
         except ApiError as error:
             if error.status == 404:
-                return _Held()
+                return NOTHING
             raise
         version = _version(answer.data)
         try:
