@@ -14,8 +14,10 @@ __all__ = [
     "apply_document",
     "collection",
     "install",
+    "limit_to",
     "make_mailbox",
     "uninstall",
+    "wait_for_status",
     "wait_until_served",
     "write_mailbox",
 ]
@@ -56,10 +58,29 @@ def install(kube: KubeServer, namespace: str) -> None:
     wait_until_served(kube, namespace)
 
 
+def limit_to(kube: KubeServer, namespace: str, mailboxes: int) -> None:
+    """Do what the controller manager, which does not run here, does about a quota: count what is there."""
+    path = f"/api/v1/namespaces/{namespace}/resourcequotas/warren-mailboxes"
+    name = f"count/{CRD_NAME}"
+    quota = kube.request("GET", path).body
+    assert name in quota["spec"]["hard"]
+    quota["spec"]["hard"] = {name: str(mailboxes)}
+    quota = kube.request("PUT", path, quota).body
+    quota["status"] = {"hard": {name: str(mailboxes)}, "used": {name: "0"}}
+    assert kube.request("PUT", f"{path}/status", quota).status == 200
+
+
 def wait_until_served(kube: KubeServer, namespace: str) -> None:
     """Wait until the server serves mailboxes: it takes a moment after it has taken the definition."""
+    wait_for_status(kube, 200, collection_path(namespace), user="alice")
+
+
+def wait_for_status(
+    kube: KubeServer, status: int, path: str, *, user: str = "admin", token: str = ""
+) -> None:
+    """Wait until the server answers so to one who looks at a path."""
     deadline = time.monotonic() + ESTABLISHED
-    while (found := kube.request("GET", collection_path(namespace), user="alice")).status != 200:
+    while (found := kube.request("GET", path, user=user, token=token)).status != status:
         assert time.monotonic() < deadline, found
         time.sleep(0.02)
 

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.kube.installed import apply_document, collection, make_mailbox, wait_until_served, write_mailbox
+from tests.kube.installed import (
+    apply_document,
+    collection,
+    limit_to,
+    make_mailbox,
+    wait_until_served,
+    write_mailbox,
+)
 from tests.kube.server import MERGE, KubeServer
 from tests.needs import kubernetes_program, needs
 from tests.signaling.people import ALICE, BOB
@@ -163,18 +170,6 @@ def test_at_the_quota_a_mailbox_that_is_there_can_be_written(kube: KubeServer, i
     limit_to(kube, installed, 1)
     write_mailbox(kube, installed, make_mailbox(ALICE, BOB))
     assert write_mailbox(kube, installed, Mailbox(ALICE.public, BOB.public, ())).status == 200
-
-
-def limit_to(kube: KubeServer, namespace: str, mailboxes: int) -> None:
-    """Do what the controller manager, which does not run here, does about a quota: count what is there."""
-    path = f"/api/v1/namespaces/{namespace}/resourcequotas/warren-mailboxes"
-    name = f"count/{CRD_NAME}"
-    quota = kube.request("GET", path).body
-    assert name in quota["spec"]["hard"]
-    quota["spec"]["hard"] = {name: str(mailboxes)}
-    quota = kube.request("PUT", path, quota).body
-    quota["status"] = {"hard": {name: str(mailboxes)}, "used": {name: "0"}}
-    assert kube.request("PUT", f"{path}/status", quota).status == 200
 
 
 def place(document: dict[str, Any]) -> str:

@@ -41,6 +41,8 @@ class KubernetesTarget:
     context: str | None = None
     """None: the current one."""
     service_account: Path = field(default=SERVICE_ACCOUNT, repr=False)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    """Where a pod finds the address of its API server."""
 
     @classmethod
     def parse(
@@ -67,7 +69,9 @@ class KubernetesTarget:
             if context is not None:
                 raise ConfigurationError(f"{url}: in a pod there are no contexts; leave out ?context=")
             target = cls(
-                namespace=namespace or _pod_namespace(service_account), service_account=service_account
+                namespace=namespace or _pod_namespace(service_account),
+                service_account=service_account,
+                environ=environ,
             )
             target.configuration_in_pod()
             return target
@@ -106,7 +110,7 @@ class KubernetesTarget:
         configuration = Configuration()
         files = [str(self.service_account / name) for name in ("token", "ca.crt")]
         try:
-            InClusterConfigLoader(*files).load_and_set(configuration)
+            InClusterConfigLoader(*files, environ=self.environ).load_and_set(configuration)
         except _UNUSABLE as error:
             raise ConfigurationError(
                 f"{self} cannot be used: {_words(error)}; does the pod mount its token? or name a kubeconfig"

@@ -168,6 +168,8 @@ class MailWriter:
         """Write all that waits when the time for it has come."""
         if (wait := outbox.next_write - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(wait)
+        else:
+            await asyncio.sleep(0)  # What is published in the same turn of the loop goes along.
         taken: list[_Letter] = []
         trouble = ""
         try:
