@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from tests.kube.installed import limit_to, wait_for_status
+from tests.kube.installed import limit_to, uninstall, wait_for_status
 from tests.kube.server import KubeServer
 from tests.needs import needs
 from tests.signaling.people import ALICE, BOB, private, sealed
@@ -184,9 +184,7 @@ async def test_missing_namespace_is_named(kube: KubeServer, installed: str) -> N
 async def test_missing_definition_is_told_with_the_command_that_installs_it(
     kube: KubeServer, installed: str
 ) -> None:
-    definition = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{CRD_NAME}"
-    await asyncio.to_thread(kube.request, "DELETE", definition)
-    await asyncio.to_thread(wait_for_status, kube, 404, collection_path(installed))
+    await asyncio.to_thread(uninstall, kube)
     async with carrier(kube, installed, "admin") as admin:
         told = r"install it by `?warren k8s manifests \| kubectl apply -f -"
         with pytest.raises(SignalingError, match=told):

@@ -211,8 +211,9 @@ class KubernetesApi:
             answer = await line.rest.request(
                 _METHODS[verb], url, headers=headers, body=body, _request_timeout=_UNLIMITED
             )
-        except (aiohttp.ClientError, OSError, RuntimeError, ValueError) as error:
-            # RuntimeError: the session was closed meanwhile; ValueError: a token with a line break.
+        except (aiohttp.ClientError, OSError, RuntimeError, AssertionError, ValueError) as error:
+            # RuntimeError and AssertionError: the session was closed meanwhile.
+            # ValueError: there is a line break in the token.
             raise self.lost(error) from None
         response: aiohttp.ClientResponse = answer.response
         return response
