@@ -2,6 +2,7 @@ import base64
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,13 @@ def pod(tmp_path: Path) -> Path:
     return folder
 
 
+def edit(kubeconfig: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change what a kubeconfig says."""
+    content = json.loads(kubeconfig.read_text())
+    change(content)
+    kubeconfig.write_text(json.dumps(content))
+
+
 # A kubeconfig
 
 
@@ -59,17 +67,15 @@ def test_option_names_another_namespace(kubeconfig: Path) -> None:
 
 
 def test_context_without_a_namespace_means_the_default_one(kubeconfig: Path) -> None:
-    content = json.loads(kubeconfig.read_text())
-    del content["contexts"][0]["context"]["namespace"]
-    kubeconfig.write_text(json.dumps(content))
+    edit(kubeconfig, lambda content: content["contexts"][0]["context"].pop("namespace"))
     assert parse(f"k8s://{kubeconfig}").namespace == "default"
 
 
 async def test_option_names_another_context(kubeconfig: Path) -> None:
-    content = json.loads(kubeconfig.read_text())
-    content["clusters"].append({"name": "d", "cluster": {"server": "https://other"}})
-    content["contexts"].append({"name": "there", "context": {"cluster": "d", "namespace": "far"}})
-    kubeconfig.write_text(json.dumps(content))
+    there = {"cluster": "d", "user": "u", "namespace": "far"}
+    edit(kubeconfig, lambda content: content["contexts"].append({"name": "there", "context": there}))
+    cluster = {"server": "https://other"}
+    edit(kubeconfig, lambda content: content["clusters"].append({"name": "d", "cluster": cluster}))
     target = parse(f"k8s://{kubeconfig}?context=there")
     assert ((await target.load()).host, target.namespace) == ("https://other", "far")
 
@@ -78,13 +84,9 @@ def test_without_a_path_the_usual_places_are_looked_at(kubeconfig: Path) -> None
     assert parse("k8s:", environ={"KUBECONFIG": f"/none{os.pathsep}{kubeconfig}"}).namespace == "ns"
 
 
-def test_without_any_the_default_one_is_named() -> None:
-    environ = os.environ.copy()
-    os.environ["HOME"] = "/none"
-    try:
-        assert "there is no kubeconfig ~/.kube/config: name one by" in refused("k8s:")
-    finally:
-        os.environ.update(environ)
+def test_without_any_the_default_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/none")
+    assert "there is no kubeconfig ~/.kube/config: name one by" in refused("k8s:")
 
 
 def test_path_may_be_percent_encoded(tmp_path: Path) -> None:
@@ -95,14 +97,12 @@ def test_path_may_be_percent_encoded(tmp_path: Path) -> None:
 async def test_program_that_gives_credentials_is_run(kubeconfig: Path) -> None:
     version = "client.authentication.k8s.io/v1"
     given = {"apiVersion": version, "kind": "ExecCredential", "status": {"token": "given"}}
-    content = json.loads(kubeconfig.read_text())
     command = {
         "apiVersion": version,
         "command": sys.executable,
         "args": ["-c", f"print({json.dumps(given)!r})"],
     }
-    content["users"][0]["user"] = {"exec": command}
-    kubeconfig.write_text(json.dumps(content))
+    edit(kubeconfig, lambda content: content["users"][0].update(user={"exec": command}))
     configuration = await parse(f"k8s://{kubeconfig}").load()
     assert await configuration.get_api_key_with_prefix("BearerToken") == "Bearer given"
 
@@ -164,20 +164,19 @@ def test_kubeconfig_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 
 async def test_kubeconfig_that_names_a_missing_file_is_refused_on_loading(kubeconfig: Path) -> None:
-    content = json.loads(kubeconfig.read_text())
-    content["clusters"][0]["cluster"]["certificate-authority"] = "/none"
-    kubeconfig.write_text(json.dumps(content))
+    cluster = {"server": "https://h", "certificate-authority": "/none"}
+    edit(kubeconfig, lambda content: content["clusters"][0].update(cluster=cluster))
     with pytest.raises(ConfigurationError, match="File does not exists: /none"):
         await parse(f"k8s://{kubeconfig}").load()
 
 
 async def test_certificates_may_stand_in_the_kubeconfig(kubeconfig: Path) -> None:
     pem = trustme.CA().cert_pem.bytes()
-    content = json.loads(kubeconfig.read_text())
-    content["clusters"][0]["cluster"]["certificate-authority-data"] = base64.b64encode(pem).decode()
-    kubeconfig.write_text(json.dumps(content))
+    cluster = {"server": "https://h", "certificate-authority-data": base64.b64encode(pem).decode()}
+    edit(kubeconfig, lambda content: content["clusters"][0].update(cluster=cluster))
     configuration = await parse(f"k8s://{kubeconfig}").load()
-    assert Path(configuration.ssl_ca_cert).read_bytes() == pem
+    with open(configuration.ssl_ca_cert, "rb") as file:  # noqa: ASYNC230 - a small file of a test
+        assert file.read() == pem
 
 
 # A pod
