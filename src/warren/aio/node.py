@@ -350,14 +350,13 @@ class Node:
     # What comes from outside
 
     def _datagrams_received(self, base: Base, datagrams: Sequence[bytes], source: Address) -> None:
-        machine = self._machine.expecting(base, source)
+        data_alone = [data for data in datagrams if not stun.is_stun(data)]
+        machine = self._machine.expecting(base, source) if data_alone else None
         session = None if machine is None else self._sessions.get(machine)
         if session is None:
             self._others_received(base, datagrams, source)
             return
-        data_alone = [data for data in datagrams if not stun.is_stun(data)]
-        if data_alone:
-            session.datagrams_received(data_alone)
+        session.datagrams_received(data_alone)
         if len(data_alone) < len(datagrams):
             for data in filter(stun.is_stun, datagrams):
                 self._datagram_received(base, data, source)

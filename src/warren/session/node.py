@@ -1,6 +1,5 @@
 """NodeMachine: all of a node that needs no I/O: its sessions, the traffic of their sockets, the gathering."""
 
-import heapq
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -37,6 +36,7 @@ from warren.session.outputs import (
     UfragAdded,
     UfragRemoved,
 )
+from warren.session.timers import Timers
 
 __all__ = ["CallReceived", "Left", "NodeMachine", "NodeOutput", "PublishTo", "SessionEvent"]
 
@@ -109,9 +109,7 @@ class NodeMachine:
         self._by_ufrag: dict[str, SessionMachine] = {}
         self._by_source: dict[tuple[Base, Address], SessionMachine] = {}
         self._callers = Callers(self.drops)
-        self._timers: list[tuple[float, int, SessionMachine]] = []
-        self._armed: dict[SessionMachine, float] = {}
-        self._sequence = 0
+        self._timers: Timers[SessionMachine] = Timers()
 
     @property
     def gatherer(self) -> Gatherer:
@@ -371,7 +369,7 @@ class NodeMachine:
         session.close(now)
         self._drain(session, now)
         del self._sessions[peer]
-        self._armed.pop(session, None)
+        self._timers.forget(session)
 
     def drain(self, session: SessionMachine, now: float) -> None:
         """Take over what an input given to the session directly (such as `restart`) has put out."""
@@ -386,8 +384,7 @@ class NodeMachine:
     @property
     def deadline(self) -> float | None:
         """When `tick` wants to be called; may be early, never late."""
-        first = self._timers[0][0] if self._timers else None
-        return earliest(first, self._gatherer.deadline, self._framed.deadline)
+        return earliest(self._timers.deadline, self._gatherer.deadline, self._framed.deadline)
 
     def tick(self, now: float) -> None:
         """Run the timers that are due."""
@@ -397,19 +394,13 @@ class NodeMachine:
             self._drain_gatherer(now)
         self._framed.tick(now)
         # All that are due are taken out before any runs: one that is due again at once cannot keep us here.
-        ready: list[SessionMachine] = []
-        while self._timers and self._timers[0][0] <= now:
-            at, _, session = heapq.heappop(self._timers)
-            if self._armed.get(session) == at:
-                del self._armed[session]
-                ready.append(session)
-        for session in ready:
+        for session in self._timers.pop_due(now):
             due = session.deadline
             if due is not None and due <= now:
                 session.tick(now)
                 self._drain(session, now)
             else:
-                self._arm(session, due)  # What it waited for has come in the meantime.
+                self._timers.set(session, due)  # What it waited for has come in the meantime.
 
     def outputs(self) -> list[NodeOutput]:
         """Hand over what is to be done or told, in order."""
@@ -450,18 +441,7 @@ class NodeMachine:
     def _drain(self, session: SessionMachine, now: float) -> None:
         for output in session.outputs():
             self._perform(session, output, now)
-        self._arm(session, session.deadline)
-
-    def _arm(self, session: SessionMachine, due: float | None) -> None:
-        if due is None or self._armed.get(session) == due:
-            return  # One that waits for nothing is found so when its last timer comes.
-        self._armed[session] = due
-        self._sequence += 1
-        heapq.heappush(self._timers, (due, self._sequence, session))
-        # Deadlines move later as a rule: what they leave behind must not grow without bound.
-        if len(self._timers) > 2 * len(self._armed) + 64:
-            self._timers = [(at, number, session) for number, (session, at) in enumerate(self._armed.items())]
-            heapq.heapify(self._timers)
+        self._timers.set(session, session.deadline)
 
     def _perform(self, session: SessionMachine, output: SessionOutput, now: float) -> None:
         match output:
