@@ -16,6 +16,7 @@ from warren.ice.transaction import Transaction, Transactions
 from warren.ice.transport import Address, Base, CloseStream, OpenStream, Transmit
 from warren.messages import Candidate, CandidateType, Credentials, NetworkType, TCPType
 
+CONNECT_TIMEOUT = 10.0
 Output = TypeVar("Output", bound=AgentOutput)
 HOST, SRFLX = CandidateType.HOST, CandidateType.SERVER_REFLEXIVE
 
@@ -226,6 +227,8 @@ class Link:
         self.wires: dict[Base, Wire] = {}
         """The open ends of connections."""
         self.opened: list[tuple[float, OpenStream]] = []
+        self.swallows: Callable[[Wire], bool] = lambda wire: False
+        """Which connections are dead and nobody knows: what is written to this end never comes."""
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._sequence = 0
 
@@ -283,6 +286,11 @@ class Link:
 
     def _accept(self, wire: Wire, port: int) -> None:
         """It reaches the other side; who listens there knows of it when it comes to use."""
+        if self.swallows(wire):
+            self.at(
+                self.now + CONNECT_TIMEOUT - self.delay, lambda: self._refuse(wire, "no connection in 10 s")
+            )
+            return
         for peer in self.peers:
             for base in peer.bases:
                 if base.protocol == "tcp" and (base.address, base.port) == wire.remote:
@@ -295,14 +303,17 @@ class Link:
         if self.wires.get(wire.base) is not wire:
             return
         if wire.other is None:
-            del self.wires[wire.base]
-            wire.peer.agent.stream_closed(wire.base, "connection refused", self.now)
+            self._refuse(wire, "connection refused")
         else:
             wire.peer.agent.stream_opened(wire.base, self.now)
 
+    def _refuse(self, wire: Wire, reason: str) -> None:
+        if self.wires.pop(wire.base, None) is not None:
+            wire.peer.agent.stream_closed(wire.base, reason, self.now)
+
     def _write(self, transmit: Transmit) -> None:
         wire = self.wires.get(transmit.base)
-        if wire is None or wire.other is None:
+        if wire is None or wire.other is None or self.swallows(wire):
             return
         other = wire.other
         self.at(self.now + self.delay, lambda: self._read(other, transmit.data))
@@ -314,7 +325,7 @@ class Link:
     def close(self, base: Base) -> None:
         """End a connection from this end; the other one hears of it."""
         wire = self.wires.pop(base, None)
-        if wire is not None and wire.other is not None:
+        if wire is not None and wire.other is not None and not self.swallows(wire):
             self.at(self.now + self.delay, partial(self._closed, wire.other))
 
     def _closed(self, wire: Wire) -> None:

@@ -286,3 +286,25 @@ def test_a_base_stands_on_itself_and_a_stream_on_its_candidate_alone() -> None:
     assert stands_on(OPENED, ACTIVE)
     assert not stands_on(OPENED, PASSIVE)
     assert not stands_on(Base(BASE.address, BASE.port), BASE)
+
+
+def test_each_connection_of_ours_behind_a_nat_has_a_name_without_an_end() -> None:
+    addresses = with_streams()
+    names = [addresses.named(Base("192.0.2.1", 0, "tcp"), ("203.0.113.1", port)) for port in range(1, 100)]
+    assert None not in names
+
+
+def test_who_came_by_a_connection_that_has_ended_is_forgotten_and_makes_room() -> None:
+    remotes, base = RemoteAddresses(), Base("192.0.2.1", 8000, "tcp")
+    for port in range(1, 100):
+        assert remotes.learn(base, ("198.51.100.7", port), 5) is not None
+        remotes.forget(base, ("198.51.100.7", port))
+    assert len(remotes) == 0
+
+
+def test_what_the_peer_has_told_is_not_forgotten_with_a_connection() -> None:
+    remotes = RemoteAddresses()
+    told = stream(Base("198.51.100.7", 8000, "tcp")).candidate
+    remotes.add(told, loopback=False)
+    remotes.forget(Base("192.0.2.1", 0, "tcp"), told.transport)
+    assert list(remotes) == [told]

@@ -96,22 +96,32 @@ def test_who_accepts_sees_an_active_peer_reflexive_candidate() -> None:
     assert selected.remote.address == "198.51.100.1"
 
 
-def test_a_connection_that_is_refused_fails_its_pair_with_the_reason() -> None:
-    here = World(with_streams(A), public(B), delay=D)
-    here.a.agent.set_remote(here.b.credentials, 0.0)
-    here.a.agent.add_remote(stream(Base(B, 8000, "tcp")).candidate, 0.0)
-    here.run(1.0)
-    (report,) = here.a.agent.pair_reports()
-    assert (report.state, report.last_error, report.sent) == ("failed", "connection refused", 0)
-
-
-def test_when_all_are_refused_the_attempt_is_over() -> None:
+def refusing(*, until: float) -> World:
+    """A peer at whose port nobody listens, seen from the first side until then."""
     here = World(with_streams(A), public(B), delay=D)
     here.a.agent.set_remote(here.b.credentials, 0.0)
     here.a.agent.add_remote(stream(Base(B, 8000, "tcp")).candidate, 0.0)
     here.a.agent.end_remote(0.0)
-    here.run(1.0)
-    assert here.a.when(ChecksFailed) == [STREAM_HOLD + 2 * D]
+    return here.run(until)
+
+
+def test_a_connection_that_is_refused_tells_the_reason_and_is_tried_again() -> None:
+    (report,) = refusing(until=1.0).a.agent.pair_reports()
+    assert (report.state, report.last_error, report.sent) == ("in progress", "connection refused", 0)
+
+
+def test_what_is_refused_is_tried_five_times_ever_later() -> None:
+    here = refusing(until=60.0)
+    took, at = 2 * D, STREAM_HOLD
+    expected = [at := at + (took + gap if gap else 0.0) for gap in (0, 1, 2, 4, 8)]
+    assert [now for now, _ in here.link.opened] == pytest.approx(expected)
+
+
+def test_when_all_were_refused_so_often_the_attempt_is_over() -> None:
+    here = refusing(until=60.0)
+    assert here.a.when(ChecksFailed) == pytest.approx([STREAM_HOLD + 15.0 + 10 * D])
+    (report,) = here.a.agent.pair_reports()
+    assert (report.state, report.last_error) == ("failed", "connection refused")
 
 
 def test_that_every_other_pair_has_failed_ends_nothing_while_connections_are_held() -> None:
@@ -137,7 +147,7 @@ def test_what_can_be_connected_only_later_is_tried_at_once() -> None:
     for when, port in ((0.0, 8000), (1.0, 8001)):
         told = stream(Base(B, port, "tcp")).candidate
         here.link.at(when, partial(here.a.agent.add_remote, told, when))
-    here.run(2.0)
+    here.run(1.1)
     assert [now for now, _ in here.link.opened] == [STREAM_HOLD, 1.0]
 
 
@@ -198,23 +208,6 @@ def test_a_path_whose_connection_breaks_is_left_for_another_one() -> None:
     after = here.a.agent.route
     assert after is not None
     assert after.base is not route.base
-
-
-def test_a_path_without_an_alternative_is_lost_with_its_connection() -> None:
-    here = World(with_streams(A), public(B), delay=D)
-    peer = here.a
-    passive = Base(B, 8000, "tcp")
-    here.b.bases.append(passive)
-    here.b.agent.add_local(stream(passive), 0.0)
-    here.b.agent.set_remote(peer.credentials, 0.0)
-    peer.agent.set_remote(here.b.credentials, 0.0)
-    peer.agent.add_remote(stream(passive).candidate, 0.0)
-    here.run(1.0)
-    (base,) = open_bases(here, here.b)
-    here.link.close(base)
-    here.run(1.1)
-    (lost,) = peer.all(ConsentLost)
-    assert "the connection of the path has ended: closed by the other end" in lost.reason
 
 
 def test_events_of_a_connection_that_is_not_ours_change_nothing() -> None:
@@ -353,8 +346,8 @@ def test_that_the_path_is_lost_is_told_once() -> None:
     here = World(with_streams(A), with_streams(B), delay=D, end=False)
     here.link.drop = udp
     here.introduce(end=False).run(2.0)
-    for base in open_bases(here, here.a):
-        here.a.agent.stream_closed(base, "reset", 2.0)
+    for base in list(here.a.bases):
+        here.a.agent.remove_base(base, 2.0)
     here.link.drain()
     here.a.agent.end_local(2.1)
     here.a.agent.end_remote(2.1)

@@ -1,6 +1,7 @@
 """Pairs: formed, ordered, limited, scheduled."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -402,7 +403,7 @@ def test_connections_are_not_checked_densely() -> None:
 def test_a_connection_that_is_on_its_way_makes_no_room_for_others() -> None:
     pairs = Checklist(controlling=True)
     first = connection(pairs)
-    first.opening = True
+    first.dialed = Base("192.0.2.1", 0, "tcp")
     for port in range(1, 101):
         remote = candidate(HOST, "198.51.100.1", port)
         pairs.form(host(BASE), remote, remote.transport)
@@ -435,3 +436,40 @@ def test_only_a_better_kind_of_way_than_the_selected_one_is_wanted() -> None:
 
 
 PASSIVE_ADDRESS = (PASSIVE.address, PASSIVE.port)
+
+
+def accepted(pairs: Checklist, port: int, *, address: str = "198.51.100.1", rank: int = 0) -> Pair:
+    """A connection that came to us."""
+    remote = replace(stream(Base(address, 0, "tcp"), rank).candidate, port=port)
+    pair = pairs.form(stream(Base("192.0.2.1", 8000, "tcp")), remote, remote.transport)
+    assert pair is not None
+    return pair
+
+
+def test_a_connection_replaces_an_earlier_one_from_the_same_candidate_and_no_other() -> None:
+    pairs = Checklist(controlling=True)
+    first, second = accepted(pairs, 40000), accepted(pairs, 40001)
+    assert (second.replaces(first), first.replaces(second), second.replaces(second)) == (True, False, False)
+    others = accepted(pairs, 40002, address="198.51.100.2"), accepted(pairs, 40003, rank=1)
+    assert [other.replaces(second) for other in others] == [False, False]
+    assert not accepted(pairs, 40004).replaces(connection(pairs))
+
+
+def test_a_pair_on_another_base_is_found_there_and_begins_anew() -> None:
+    pairs = Checklist(controlling=True)
+    pair, other = connection(pairs), Base("192.0.2.1", 0, "tcp")
+    pair.step, pair.triggered, pair.nomination = 3, 4, 5
+    pair.heard = pair.proved = pair.fresh = True
+    pairs.rebase(pair, other)
+    assert (pairs.get(ACTIVE, PASSIVE_ADDRESS), pairs.get(other, PASSIVE_ADDRESS)) == (None, pair)
+    assert (pair.base, pair.home) == (other, ACTIVE)
+    assert (pair.step, pair.triggered, pair.nomination) == (0, 0, -1)
+    assert (pair.heard, pair.proved, pair.fresh) == (False, False, False)
+
+
+def test_a_pair_that_was_taken_out_is_due_no_more() -> None:
+    pairs = Checklist(controlling=True)
+    pair = form(pairs)
+    pairs.schedule(pair, 1.0)
+    pairs.remove(pair)
+    assert (len(pairs), pairs.pop_due(2.0), pairs.next_waiting()) == (0, None, None)

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from warren.ice.consent import Consent, Verdict
+from warren.ice.consent import STREAM_WAIT, Consent, Verdict
 
 RTT = 0.02
 
@@ -197,3 +197,48 @@ def test_the_last_probe_does_not_put_off_the_end() -> None:
     consent.doubt(0.0)
     consent.tick(4.8, RTT)
     assert consent.due == 5.0
+
+
+# Streams: what is lost on them comes, only late.
+
+
+def over_stream(*, timeout: float = 5.0) -> Consent:
+    consent = Consent(dice=random.Random(1), timeout=timeout)
+    consent.rest(0.0, stream=True)
+    return consent
+
+
+def until(consent: Consent, wanted: Verdict) -> float:
+    """When it comes to this verdict, with no answer at all."""
+    while True:
+        now, verdict = step(consent)
+        if verdict is wanted:
+            return now
+
+
+def test_an_answer_over_a_stream_is_waited_for_as_long_as_three_losses_in_a_row_cost() -> None:
+    consent = over_stream()
+    began, _ = step(consent)
+    assert until(consent, Verdict.SUSPECT) - began == pytest.approx(2 * STREAM_WAIT)
+    assert 2 * STREAM_WAIT > 0.22 * (2**3 - 1)  # RFC 6298 with the kernel's minimum of 200 ms.
+
+
+@pytest.mark.parametrize(("timeout", "expected"), [(1.0, 2.0), (5.0, 10.0), (15.0, 20.0), (30.0, 30.0)])
+def test_consent_over_a_stream_lasts_twice_as_long_within_rfc_7675(timeout: float, expected: float) -> None:
+    consent = over_stream(timeout=timeout)
+    suspect_at = until(consent, Verdict.SUSPECT)
+    assert until(consent, Verdict.LOST) - suspect_at == pytest.approx(expected)
+
+
+def test_after_a_stream_a_datagram_path_has_its_own_times() -> None:
+    consent = over_stream()
+    consent.rest(0.0)
+    began, _ = step(consent)
+    assert until(consent, Verdict.SUSPECT) - began == pytest.approx(2.0)
+
+
+def test_a_path_that_is_known_to_have_ended_has_the_plain_time() -> None:
+    consent = over_stream()
+    consent.cut(3.0)
+    assert consent.suspect
+    assert until(consent, Verdict.LOST) == 8.0

@@ -4,11 +4,13 @@ import pytest
 
 from tests.ice.link import stream
 from tests.ice.parts import BASE, THEIRS, form, ports, sent, side
+from warren.ice.addresses import RemoteAddresses
 from warren.ice.checklist import Checklist, Pair, PairState
 from warren.ice.checks import Checks
+from warren.ice.dialer import MAX_TRIES, Dialer
 from warren.ice.prober import LINGER, MAX_TRIGGERED, TRIGGER_GAP, Prober
 from warren.ice.timing import DENSE
-from warren.ice.transport import Base, OpenStream
+from warren.ice.transport import Base, CloseStream, OpenStream
 
 OTHER = Base("192.0.2.2", 4000)
 
@@ -17,7 +19,9 @@ class Rig:
     def __init__(self, *, burst: int = 8, bases: tuple[Base, ...] = (BASE,)) -> None:
         self.side = side(burst=burst, bases=bases)
         self.pairs = Checklist(controlling=True)
-        self.prober = Prober(self.side, self.pairs, Checks(self.side, THEIRS))
+        checks = Checks(self.side, THEIRS)
+        dialer = Dialer(self.side, self.pairs, checks, RemoteAddresses())
+        self.prober = Prober(self.side, self.pairs, checks, dialer)
 
     def form(self, port: int = 1000, *, index: int = 0, base: Base = BASE) -> Pair:
         return form(self.pairs, port, index=index, base=base)
@@ -346,13 +350,15 @@ def connecting() -> tuple[Rig, Pair]:
 
 def test_a_connection_is_opened_before_it_is_checked() -> None:
     rig, pair = connecting()
-    assert rig.side.outputs == [OpenStream(ACTIVE, ("198.51.100.1", 8000))]
+    assert pair.dialed is not None
+    assert rig.side.outputs == [OpenStream(pair.dialed, ("198.51.100.1", 8000))]
     assert (pair.state, pair.due) == (PairState.IN_PROGRESS, None)
 
 
 def test_a_connection_is_opened_once() -> None:
     rig, pair = connecting()
     rig.prober.check(pair, 1.1)
+    assert rig.prober.repeat(pair, 1.2)
     assert len(rig.side.outputs) == 1
 
 
@@ -365,8 +371,9 @@ def test_a_connection_that_stands_is_checked_at_once_and_then_sparsely() -> None
 
 def test_checks_over_a_connection_cost_its_address_nothing() -> None:
     rig, pair = connecting()
+    rig.prober.connected(pair, 2.0)
     for _ in range(30):
-        rig.prober.connected(pair, 2.0)
+        rig.prober.check(pair, 2.0)
     assert rig.side.budget.earliest(pair.destination, 2.0, selected=False) == 2.0
 
 
@@ -391,3 +398,60 @@ def test_nothing_is_asked_again_from_an_address_that_is_gone_or_over_a_connectio
 def test_a_check_that_came_before_its_connection_ended_opens_no_other() -> None:
     rig, pair = connecting()
     assert not rig.prober.may_trigger(pair, 2.0)
+
+
+def test_what_is_not_connected_any_more_is_connected_again_when_its_time_has_come() -> None:
+    rig, pair = connecting()
+    rig.prober.connected(pair, 2.0)
+    pair.dialed, pair.connected, pair.dial_at = None, False, 5.0
+    assert rig.prober.redial(pair, 3.0)
+    assert (pair.state, pair.due, pair.dialed) == (PairState.IN_PROGRESS, 5.0, None)
+    assert rig.prober.redial(pair, 5.0)
+    assert pair.dialed is not None
+
+
+def test_what_is_being_connected_is_not_connected_twice() -> None:
+    rig, pair = connecting()
+    rig.side.outputs.clear()
+    rig.pairs.move(pair, PairState.FAILED)
+    assert rig.prober.redial(pair, 3.0)
+    assert (pair.state, rig.side.outputs) == (PairState.IN_PROGRESS, [])
+
+
+def test_nothing_is_connected_again_from_an_address_that_is_gone_or_too_often() -> None:
+    rig, pair = connecting()
+    pair.dialed, pair.tries = None, MAX_TRIES
+    assert not rig.prober.redial(pair, 100.0)
+    pair.tries = 0
+    rig.side.addresses.remove(ACTIVE)
+    assert not rig.prober.redial(pair, 100.0)
+
+
+def test_a_connection_that_has_fallen_silent_is_asked_and_gets_another_beside_it() -> None:
+    rig, pair = connecting()
+    rig.prober.connected(pair, 2.0)
+    pair.fresh = True
+    rig.prober.revive(pair, 100.0)
+    assert (pair.sent, pair.dialed) == (2, None)
+    pair.fresh = False
+    rig.prober.revive(pair, 200.0)
+    assert pair.sent == 3
+    assert pair.dialed is not None
+
+
+def test_what_ended_and_failed_is_connected_again_once_a_minute_where_the_peer_was_never_heard() -> None:
+    rig, pair = connecting()
+    for now in (1.0, 2.0, 60.9, 61.0, 62.0):
+        pair.dialed = None
+        rig.prober.retry(pair, now)
+    assert rig.side.dials.earliest(pair.destination, 62.0, selected=True) == 121.0
+
+
+def test_a_connection_that_the_peer_has_replaced_is_closed() -> None:
+    rig, pair = connecting()
+    rig.prober.connected(pair, 2.0)
+    base = pair.base
+    rig.side.outputs.clear()
+    rig.prober.drop(pair)
+    assert rig.side.outputs == [CloseStream(base)]
+    assert pair.state is PairState.FAILED

@@ -11,7 +11,7 @@ from warren.ice.transport import Base, Route, Transmit
 from warren.keys import PrivateKey, PublicKey
 from warren.messages import Candidate, Credentials
 
-__all__ = ["left_over", "sizes_over_bounds"]
+__all__ = ["entries", "left_over", "sizes_over_bounds"]
 
 DEFAULT: Final = 256
 
@@ -44,6 +44,11 @@ def sizes_over_bounds(root: object) -> Iterator[tuple[str, int, int]]:
             bound = BOUNDS.get(place[1], DEFAULT)
             if len(item) > bound:
                 yield _describe(place), len(item), bound
+
+
+def entries(root: object) -> int:
+    """Count what all containers in warren's objects under `root` hold together."""
+    return sum(len(item) for item, _ in _walk(root) if _kinds[type(item)].container)
 
 
 def left_over(root: object, sessions: int) -> Iterator[tuple[str, int, int]]:

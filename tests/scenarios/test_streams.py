@@ -5,12 +5,27 @@ import asyncio
 import pytest
 
 import warren
-from tests.scenarios.two_nodes import LARGER, NO_UDP, OPEN, SMALLER, world
+from tests.scenarios.tables import entries
+from tests.scenarios.two_nodes import LARGER, NO_UDP, OPEN, RELAY, SMALLER, World, world
 from warren.messages import CandidateType, TCPType
 from warren.session.state import State
 from warren.testing.clock import run
 from warren.testing.link import Link
 from warren.testing.nat import NatKind
+from warren.testing.stream import Kind, Segment
+
+
+def reset(here: World) -> None:
+    """Reset every connection between the two, at both ends."""
+    for host in here.hosts:
+        for stream in list(host.streams.values()):
+            if stream.remote[0] != RELAY:
+                stream.take(Segment(Kind.RESET))
+
+
+def relayed(here: World) -> list[bool]:
+    """Whether the path of each is relayed."""
+    return [session.path is not None and session.path.relayed for session in here.sessions]
 
 
 @pytest.mark.parametrize("keys", [(SMALLER, LARGER), (LARGER, SMALLER)])
@@ -74,14 +89,40 @@ def test_ends_are_told_as_what_they_are() -> None:
     run(scene())
 
 
-def test_a_connection_that_breaks_is_replaced() -> None:
+@pytest.mark.parametrize("keys", [(SMALLER, LARGER), (LARGER, SMALLER)])
+@pytest.mark.parametrize("nat", [None, NatKind.SYMMETRIC])
+def test_connections_that_break_200_times_are_opened_again_by_the_same_generation_and_leave_nothing(
+    keys: tuple[warren.PrivateKey, ...], nat: NatKind | None
+) -> None:
     async def scene() -> None:
-        async with world(OPEN, NO_UDP) as here:
+        async with world(OPEN, NO_UDP, keys=keys, nat=nat) as here:
             await here.connected()
-            for stream in list(here.hosts[1].streams.values()):
-                stream.close()
-            await here.sessions[0].wait_for(State.DISCONNECTED, State.CHECKING, State.IDLE)
+            await asyncio.sleep(10)
+            before = [entries(node) for node in here.nodes]
+            for _ in range(200):
+                reset(here)
+                began = here.network.loop.time()
+                await here.crossed()
+                assert here.network.loop.time() - began < 0.3
+                await asyncio.sleep(10)
+            for node, held in zip(here.nodes, before, strict=True):
+                assert entries(node) < held + 50
+            assert {change.generation for session in here.sessions for change in session.history} == {1}
+
+    run(scene())
+
+
+def test_from_the_relay_a_session_climbs_to_tcp_when_the_firewall_opens() -> None:
+    async def scene() -> None:
+        async with world(OPEN, NO_UDP, nat=NatKind.PORT_RESTRICTED, turn=True) as here:
+            ports = here.hosts[0].listeners.copy()
+            here.hosts[0].listeners.clear()
             await here.connected()
+            await asyncio.sleep(100)
+            assert relayed(here) == [True, True]
+            here.hosts[0].listeners.update(ports)
+            await asyncio.sleep(70)
+            assert relayed(here) == [False, False]
             await here.exchange()
 
     run(scene())

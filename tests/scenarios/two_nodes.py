@@ -14,10 +14,12 @@ from warren.testing.link import Link
 from warren.testing.nat import NatKind
 from warren.testing.network import Packet, SimNetwork
 from warren.testing.signaling import SimServer
+from warren.testing.turn import TurnServer
 
-__all__ = ["LARGER", "NO_UDP", "OPEN", "SMALLER", "World", "world"]
+__all__ = ["LARGER", "NO_UDP", "OPEN", "RELAY", "SMALLER", "World", "world"]
 
 DELAY: Final = 0.020
+RELAY: Final = "203.0.113.10"
 OPEN: Final = Link(delay=DELAY / 2)
 NO_UDP: Final = Link(delay=DELAY / 2, udp=False)
 SMALLER, LARGER = sorted((warren.PrivateKey(bytes([n]) * 32) for n in (1, 2)), key=lambda key: key.public)
@@ -58,9 +60,9 @@ class World:
 @asynccontextmanager
 async def world(
     *links: Link, keys: tuple[warren.PrivateKey, ...] = (SMALLER, LARGER), nat: NatKind | None = None,
-    tcp: bool = True,
+    tcp: bool = True, turn: bool = False,
 ) -> AsyncIterator[World]:  # fmt: skip
-    """The first node is public; the second may be behind a NAT."""
+    """The first node is public; the second may be behind a NAT. Both reach the TURN server by TCP."""
     dice, loop = Random(5), asyncio.get_running_loop()
     network, server = SimNetwork(loop, dice), SimServer(loop, dice)
     packets: list[Packet] = []
@@ -71,6 +73,11 @@ async def world(
     else:
         hosts[1].attach("192.168.0.2", network.router("router", nat, "198.51.100.1").inside)
     config = warren.Config(tcp=tcp)
+    if turn:
+        host = network.host("turn", RELAY)
+        relay = TurnServer(host, RELAY, users={"ann": "secret"}, dice=dice)
+        await relay.listen()
+        config = warren.Config(tcp=tcp, turn=[relay.url("ann", "tcp")])
     async with AsyncExitStack() as stack:
         nodes = []
         for key, host in zip(keys, hosts, strict=True):

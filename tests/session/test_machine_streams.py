@@ -51,18 +51,39 @@ def test_data_goes_over_the_connection_that_answered() -> None:
     assert alice.machine.route.base is base
 
 
-def test_a_connection_that_is_refused_fails_the_session_at_once_and_is_the_reason() -> None:
-    alice, _, base = connecting()
-    alice.machine.stream_closed(base, "connection refused", alice.now)
-    assert alice.drained().when(State.FAILED) == [alice.now]
+def test_a_connection_that_is_refused_is_tried_five_times_and_is_the_reason_of_the_failure() -> None:
+    alice, _, _ = connecting()
+    for number in range(1, 6):
+        assert len(alice.orders) == number
+        alice.machine.stream_closed(alice.orders[-1].base, "connection refused", alice.now)
+        alice.drained().run(alice.now + 8.0)
+    assert len(alice.when(State.FAILED)) == 1
     assert "connection refused" in alice.last_move(State.FAILED).reason
 
 
-def test_a_path_whose_connection_ends_is_lost_at_once() -> None:
+def test_a_path_whose_connection_ends_is_connected_anew_while_nothing_is_sent() -> None:
     alice, base = connected()
+    alice.run(10.0)
     alice.machine.stream_closed(base, "closed by the other end", alice.now)
     assert alice.drained().machine.route is None
-    assert "closed by the other end" in alice.last_move(State.DISCONNECTED).reason
+    assert alice.state() is State.COMPLETED
+    order = alice.orders[-1]
+    assert order == OpenStream(order.base, LISTENER.transport)
+    assert order.base is not base
+
+
+def test_a_path_whose_connection_does_not_come_back_is_lost_with_the_reason() -> None:
+    alice, base = connected()
+    alice.machine.stream_closed(base, "closed by the other end", alice.now)
+    alice.drained().run(alice.now + 6.0)
+    assert "closed by the other end, and no path answered" in alice.last_move(State.DISCONNECTED).reason
+
+
+def test_data_that_comes_by_a_connection_that_has_ended_is_nobodys() -> None:
+    alice, base = connected()
+    assert alice.sources == {(base, LISTENER.transport)}
+    alice.machine.stream_closed(base, "closed by the other end", alice.now)
+    assert alice.drained().sources == set()
 
 
 def test_closing_the_session_ends_its_connections() -> None:

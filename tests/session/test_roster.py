@@ -254,6 +254,18 @@ def test_sources_of_others_stay() -> None:
     assert desk.chronicle.take() == []
 
 
+def test_source_goes_with_its_connection() -> None:
+    desk = Desk()
+    first, second = desk.connect(1), desk.connect(2)
+    desk.roster.learn_source(first, A, SOURCE)
+    desk.chronicle.take()
+    desk.roster.lose_source(second, A, SOURCE)
+    assert desk.chronicle.take() == []
+    desk.roster.lose_source(first, A, SOURCE)
+    desk.roster.lose_source(first, A, SOURCE)
+    assert desk.chronicle.take() == [SourceForgotten(A, SOURCE)]
+
+
 # The path
 
 

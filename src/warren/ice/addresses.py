@@ -85,9 +85,10 @@ class LocalAddresses:
         if ours.tcp_type is TCPType.ACTIVE and mapped[0] == base.address:
             # RFC 6544, 4.1: its port 9 was a place holder, the system chooses one for each connection.
             return replace(ours, port=mapped[1])
-        if self._reflexive >= MAX_REFLEXIVE:
-            return None
-        self._reflexive += 1
+        if ours.tcp_type is not TCPType.ACTIVE:
+            if self._reflexive >= MAX_REFLEXIVE:
+                return None
+            self._reflexive += 1
         candidate = Candidate(
             type=CandidateType.PEER_REFLEXIVE,
             network=_network(base, mapped),
@@ -98,7 +99,8 @@ class LocalAddresses:
             tcp_type=ours.tcp_type,
             related=(base.address, base.port),
         )
-        self._names[root, mapped] = candidate
+        if ours.tcp_type is not TCPType.ACTIVE:
+            self._names[root, mapped] = candidate
         return candidate
 
     def _root(self, base: Base) -> Base:
@@ -164,6 +166,12 @@ class RemoteAddresses:
         self._reflexive[base.protocol, source] = None
         self._by_address[base.protocol, source] = candidate
         return candidate
+
+    def forget(self, base: Base, source: Address) -> None:
+        """A connection has ended: if only a check had revealed its other end, nobody is there any more."""
+        place = base.protocol, source
+        if place in self._reflexive:
+            del self._reflexive[place], self._by_address[place]
 
 
 def compatible(base: Base, remote: Candidate) -> bool:

@@ -8,6 +8,7 @@ from warren.ice.candidate import LocalCandidate
 from warren.ice.checklist import Checklist, Pair, PairState
 from warren.ice.checks import Check, Checks
 from warren.ice.choice import Choice
+from warren.ice.dialer import Dialer
 from warren.ice.held import HeldStreams
 from warren.ice.nomination import best_valid
 from warren.ice.nudge import Nudge
@@ -25,7 +26,7 @@ from warren.ice.repeats import LastCheck
 from warren.ice.report import PairReport, SelectedPair, describe, why_failed
 from warren.ice.side import Side
 from warren.ice.transaction import Transaction
-from warren.ice.transport import Address, Base, CloseStream, Route
+from warren.ice.transport import Address, Base, Route
 from warren.messages import Candidate, Credentials
 from warren.sansio import earliest
 
@@ -38,7 +39,7 @@ class Attempt:
     __slots__ = (
         "_checks",
         "_choice",
-        "_connecting",
+        "_dialer",
         "_held",
         "_last",
         "_nudge",
@@ -67,12 +68,12 @@ class Attempt:
         self._remotes = RemoteAddresses()
         self._pairs = Checklist(controlling=side.controlling)
         self._checks = Checks(side, remote)
-        self._prober = Prober(side, self._pairs, self._checks)
+        self._dialer = Dialer(side, self._pairs, self._checks, self._remotes)
+        self._prober = Prober(side, self._pairs, self._checks, self._dialer)
         self._choice = Choice(side, self._pairs, self._checks, self._prober)
         self._nudge = Nudge()
         self._held = HeldStreams()
         self._last = LastCheck()
-        self._connecting = False
         self._remote_ended = False
         self._settled = False
 
@@ -117,6 +118,8 @@ class Attempt:
             return
         self._held.drop(base)
         gone = [pair for pair in self._pairs if stands_on(pair.base, base)]
+        for pair in gone:
+            self._dialer.hang_up(pair)
         if self._lose(gone, "the local address is gone", now):
             self._choice.abandon("the local address of the path is gone", now)
         else:
@@ -125,30 +128,59 @@ class Attempt:
         self._conclude(now)
 
     def stream_opened(self, base: Base, now: float) -> None:
-        """A connection that a pair waits for stands."""
+        """A connection that a pair waits for stands; one that is in its place goes."""
         for pair in self._pairs:
-            if pair.base is base:
-                self._prober.connected(pair, now)
+            if pair.dialed is not base:
+                continue
+            if pair.connected:
+                self._lose([pair], "another connection takes its place", now)
+            self._prober.connected(pair, now)
 
     def stream_closed(self, base: Base, reason: str, now: float) -> None:
-        """A connection could not be opened, or has ended: for its pair that is the end."""
-        gone = [pair for pair in self._pairs if pair.base is base]
-        if gone and not self.over:
-            for pair in gone:
-                pair.opening = pair.connected = False
-            if self._lose(gone, reason, now):
-                self._choice.replace(f"the connection of the path has ended: {reason}", now)
+        """A connection could not be opened, or has ended: it is opened again where that is worth it."""
+        if self.over:
+            return
+        for pair in self._pairs:
+            if base not in (pair.dialed, pair.base):
+                continue
+            self._dialer.broken(pair, now)
+            if pair.base is base:
+                self._dialer.ended(pair)
+                self._connection_ended(pair, reason, now)
+            else:
+                pair.dialed = None
+                if not pair.connected:
+                    self._not_connected(pair, reason, now)
             self._prober.start(now)
             self._conclude(now)
+
+    def _not_connected(self, pair: Pair, reason: str, now: float) -> None:
+        pair.error = reason
+        if not self._prober.redial(pair, now):
+            self._fail(pair, reason, now)
+
+    def _connection_ended(self, pair: Pair, reason: str, now: float) -> None:
+        selected = self._lose([pair], reason, now)
+        pair.lapses += selected
+        why = f"the connection of the path has ended: {reason}"
+        if not selected or self._choice.replace(why, now):
+            if pair.is_ours:
+                self._prober.redial(pair, now)
+            return
+        ours = [other for other in self._pairs if other.is_stream and other.is_ours and other.worked]
+        redialed = [other for other in ours if self._prober.redial(other, now)]
+        if redialed or not pair.is_ours:
+            self._choice.expect(why, now, returning=not pair.is_ours)
+        else:
+            self._choice.lost = f"{why}, and there is no other"
 
     def _lose(self, gone: list[Pair], error: str, now: float) -> bool:
         """These pairs cannot be used any more; says whether the selected one is among them."""
         lost = self._pairs.selected in gone
         if lost:
-            self._pairs.selected = None
+            self._pairs.selected = self._choice.route = None
         for pair in gone:
             self._checks.forget_base(pair.base)
-            self._hang_up(pair)
             pair.fresh = False
             pair.error = error
             self._pairs.move(pair, PairState.FAILED)
@@ -244,7 +276,8 @@ class Attempt:
     def _prove(self, pair: Pair) -> None:
         if not pair.proved:
             pair.proved = True
-            self._side.budget.heard(pair.destination)
+            if pair.is_ours or not pair.is_stream:
+                (self._side.dials if pair.is_stream else self._side.budget).heard(pair.destination)
             self._side.outputs.append(SourceProved(pair.base, pair.destination))
 
     def _nominated(self, pair: Pair, nomination: int, now: float) -> None:
@@ -281,6 +314,8 @@ class Attempt:
         self.valid = True
         pair.answered += 1
         pair.rtt = now - transaction.sent_at
+        if pair.is_stream:
+            self._dialer.answered(pair, now)
         self._name(pair, mapped)
         works = pair.fresh
         if not works:
@@ -295,7 +330,7 @@ class Attempt:
     def _name(self, pair: Pair, mapped: Address) -> None:
         """The peer sees our end of the pair there."""
         named = self._side.addresses.named(pair.base, mapped)
-        if named is pair.valid_local:
+        if named == pair.valid_local:
             return
         pair.valid_local = named
         if pair is self._pairs.selected:
@@ -336,19 +371,14 @@ class Attempt:
         pair.error = error
         # One that has worked is for consent to judge.
         if pair.state is not PairState.SUCCEEDED:
-            self._hang_up(pair)
+            self._dialer.hang_up(pair)
             self._pairs.move(pair, PairState.FAILED)
             self._choice.failed(pair, now)
             self._conclude(now)
 
-    def _hang_up(self, pair: Pair) -> None:
-        if pair.is_stream and (pair.opening or pair.connected):
-            pair.opening = pair.connected = False
-            self._side.outputs.append(CloseStream(pair.base))
-
     def _conclude(self, now: float) -> None:
         """See whether something has come to its end, good or bad."""
-        if self._connecting:
+        if self._dialer.busy:
             self._disconnect(now)
         if self._choice.lost is not None and not self.over:
             self._end(ConsentLost(self._choice.lost))
@@ -361,7 +391,7 @@ class Attempt:
             ):
                 self._settled = True
                 self._side.outputs.append(Settled())
-        elif self._held:
+        elif self._held or self._choice.awaits_peer:
             return
         elif len(self._pairs) and all(pair.state is PairState.FAILED for pair in self._pairs):
             if self._choice.begun:
@@ -385,7 +415,7 @@ class Attempt:
         self._choice.route = None
         self._checks.forget_all()
         for pair in self._pairs:
-            self._hang_up(pair)
+            self._dialer.hang_up(pair)
 
     # Connections
 
@@ -396,7 +426,6 @@ class Attempt:
         return None if at is None or (selected is not None and not selected.relayed) else at
 
     def _connect(self, now: float) -> None:
-        self._connecting = True
         for local, remote in self._held.take():
             self._form(local, remote, now)
         self._prober.start(now)
@@ -406,9 +435,10 @@ class Attempt:
         selected = self._pairs.selected
         if selected is None or selected.relayed:
             return
-        self._connecting = False
+        self._dialer.busy = False
         for pair in self._pairs:
-            if pair.opening and pair.unanswered and not pair.heard and pair.priority < selected.priority:
+            begun = pair.is_stream and pair.is_ours and pair.unanswered and not pair.heard
+            if begun and pair.priority < selected.priority:
                 self._fail(pair, "a better path was there first", now)
 
     # Time

@@ -24,11 +24,17 @@ class _Tally:
 
 
 class Budget:
-    """The checks of one generation by address; other credentials of the peer renew nothing."""
+    """The checks of one generation by address; other credentials of the peer renew nothing.
 
-    __slots__ = ("_tallies",)
+    Args:
+        early: so many in the first 2 s.
+        until_selected: so many until a path is selected.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_early", "_tallies", "_until_selected")
+
+    def __init__(self, *, early: int = MAX_EARLY, until_selected: int = MAX_UNTIL_SELECTED) -> None:
+        self._early, self._until_selected = early, until_selected
         self._tallies: dict[Address, _Tally] = {}
 
     def heard(self, address: Address) -> None:
@@ -59,9 +65,9 @@ class Budget:
             return now
         if selected:
             return max(now, tally.last_at + MINUTE)
-        if tally.sent >= MAX_UNTIL_SELECTED:
+        if tally.sent >= self._until_selected:
             return None
-        if tally.sent >= MAX_EARLY:
+        if tally.sent >= self._early:
             return max(now, tally.first_at + EARLY)
         return now
 

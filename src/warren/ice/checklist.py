@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Final
 
+from warren.ice.addresses import stands_on
 from warren.ice.candidate import TYPE_PREFERENCE, LocalCandidate, pair_priority, peer_reflexive_priority
 from warren.ice.transport import Address, Base
 from warren.messages import Candidate, CandidateType
@@ -32,15 +33,18 @@ class Pair:
         "base",
         "check_priority",
         "connected",
+        "connected_at",
         "destination",
+        "dial_at",
+        "dialed",
         "due",
         "error",
         "fresh",
         "heard",
+        "home",
         "lapses",
         "local",
         "nomination",
-        "opening",
         "order",
         "plain_check",
         "priority",
@@ -51,6 +55,7 @@ class Pair:
         "sent_at",
         "state",
         "step",
+        "tries",
         "triggered",
         "valid_local",
     )
@@ -58,7 +63,10 @@ class Pair:
     def __init__(
         self, local: LocalCandidate, remote: Candidate, destination: Address, priority: int, order: int
     ) -> None:
+        self.home = local.base
+        """The base that it was formed with: a connection that we are to open leaves from it."""
         self.base = local.base
+        """What packets over it leave from: its connection while there is one, else `home`."""
         self.destination = destination
         self.local = local.candidate
         self.remote = remote
@@ -68,8 +76,13 @@ class Pair:
         """What a check says that does not nominate it; None where that is to be worked out (again)."""
         self.connected = not (self.is_stream and self.is_ours)
         """Whether packets can be sent over it; a connection that we are to open is to be opened first."""
-        self.opening = False
-        """Whether that is being done."""
+        self.connected_at = 0.0
+        self.dialed: Base | None = None
+        """The connection that is being opened, if any: the first, or one to take the place of the present."""
+        self.dial_at = 0.0
+        """When it may be opened (again)."""
+        self.tries = 0
+        """How often that was begun since it last worked for a while."""
         self.order = order
         """Which pair of this checklist it is; decides between equal priorities."""
         self.state = PairState.WAITING
@@ -106,6 +119,17 @@ class Pair:
     def is_ours(self) -> bool:
         """Whether it is for us to open it, if it is a connection."""
         return not self.base.port
+
+    def replaces(self, other: "Pair") -> bool:
+        """Whether the peer has opened it in place of the other: both came to us from the same candidate."""
+        return (
+            self.is_stream
+            and not (self.is_ours or other.is_ours)
+            and self.order > other.order
+            and stands_on(self.base, other.base)
+            and self.destination[0] == other.destination[0]
+            and self.remote.priority == other.remote.priority
+        )
 
     @property
     def worked(self) -> bool:
@@ -193,6 +217,20 @@ class Checklist:
         heapq.heappush(self._waiting, (-priority, pair.order, pair))
         self._dense = None
         return pair
+
+    def rebase(self, pair: Pair, base: Base) -> None:
+        """Let packets of a pair leave from another base; what came over the one before is forgotten."""
+        self.remove(pair)
+        pair.base = base
+        self._pairs[base, pair.destination] = pair
+        pair.step = pair.triggered = 0
+        pair.heard = pair.proved = pair.fresh = False
+        pair.nomination = -1
+
+    def remove(self, pair: Pair) -> None:
+        """Take a pair out for good."""
+        del self._pairs[pair.base, pair.destination]
+        self._dense = None
 
     def replace_remote(self, remote: Candidate) -> None:
         """Take over what signaling says of a candidate that a check had revealed (RFC 8445, 7.3.1.3)."""
@@ -287,7 +325,7 @@ class Checklist:
 
     def _make_room(self, priority: int) -> bool:
         # What has worked or carries the peer's checks is worth more than any priority.
-        idle = [pair for pair in self._pairs.values() if not (pair.worked or pair.heard or pair.opening)]
+        idle = [pair for pair in self._pairs.values() if not (pair.worked or pair.heard or pair.dialed)]
         worst = max(idle, key=_key, default=None)
         if worst is None or worst.priority >= priority:
             return False

@@ -1,5 +1,6 @@
 """Choice: which pair is used, that the peer knows, that it goes on working, and what replaces it."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from warren.ice.checklist import Checklist, Pair, PairState
@@ -33,11 +34,13 @@ class Choice:
         "_checks",
         "_climb_at",
         "_consent",
+        "_cut",
         "_held",
         "_nominator",
         "_pairs",
         "_prober",
         "_relays_at",
+        "_returning",
         "_selected_at",
         "_side",
         "_trials",
@@ -58,6 +61,8 @@ class Choice:
         self._relays_at: float | None = None
         self._selected_at = 0.0
         self._held = False
+        self._returning = False
+        self._cut = "the path is gone"
         self.route: Route | None = None
         """Where data goes: over the selected pair, before there is one over the best that answered."""
         self.begun = False
@@ -83,10 +88,10 @@ class Choice:
         if nomination is not None:
             self._nominator.answered(pair, nomination)
         if self._consent.suspect:
-            self._consent.rest(now)
+            self._rest(now)
             self._side.outputs.append(Recovered())
         elif pair is self._pairs.selected:
-            self._consent.rest(now)
+            self._rest(now)
         if pair is self._pairs.selected and self.route is None:
             self._direct(pair)
         if not pair.fresh and self._is_steady(pair, now):
@@ -152,18 +157,28 @@ class Choice:
         self.begun, self._selected_at = True, now
         self._pairs.selected = pair
         self._direct(pair)
-        self._consent.rest(now)
+        self._rest(now)
         self._side.outputs.append(
             PairSelected(local=pair.named_local, remote=pair.remote, rtt=pair.rtt, reason=reason)
         )
         if self._side.controlling:
             self._nominate(pair, now)
+        if before is not None and before.is_stream and before.tier < pair.tier:
+            # Who chose the relay, we or the peer, has missed answers; only one side can connect again.
+            before.fresh = False
+            self._prober.revive(before, now)
         for other in self._pairs:
+            if pair.replaces(other):
+                self._prober.drop(other)
             if other.state is not PairState.IN_PROGRESS:
                 continue
             if other.due is None or not self._pairs.is_wanted(other):
                 better = other.priority > pair.priority
                 self._pairs.schedule(other, now + LINGER if better else None)
+
+    def _rest(self, now: float) -> None:
+        selected = self._pairs.selected
+        self._consent.rest(now, stream=selected is not None and selected.is_stream)
 
     def _direct(self, pair: Pair | None) -> None:
         if pair is None:
@@ -188,7 +203,11 @@ class Choice:
         A controlled peer cannot say so in another way when its address is gone, and follows us everywhere.
         """
         selected = self._pairs.selected
-        if selected is None or not self._side.controlling or now < self._selected_at + SETTLING:
+        if selected is None:
+            return
+        if pair.replaces(selected):
+            self._consent.hasten(now)
+        if not self._side.controlling or now < self._selected_at + SETTLING:
             return
         if pair.state is PairState.SUCCEEDED and pair.priority < selected.priority:
             self._consent.hasten(now)
@@ -198,7 +217,8 @@ class Choice:
         if not self._consent.suspect:
             self._consent.doubt(now)
             self._distrust(reason)
-        self._probe(now)
+        for pair in self._worked:
+            self._prober.check(pair, now)
 
     def _distrust(self, reason: str) -> None:
         for pair in self._pairs:
@@ -219,25 +239,43 @@ class Choice:
         else:
             self.lost = f"{reason}, and there is no other"
 
-    def replace(self, reason: str, now: float) -> None:
-        """The connection of the selected pair has ended: another pair that has worked must answer."""
+    def replace(self, reason: str, now: float) -> bool:
+        """The connection of the selected pair is over: another pair that has worked must answer, if any."""
         self.route = None
-        if not self._fall_back(reason, now):
-            self.lost = f"{reason}, and there is no other"
+        return self._fall_back(reason, now)
+
+    def expect(self, reason: str, now: float, *, returning: bool) -> None:
+        """No pair works that ever did, but a connection may be opened again: consent goes on for a while.
+
+        `returning` says whether that is for the peer to do.
+        """
+        self._returning, self._cut = returning, reason
+        if not self._consent.suspect:
+            self._distrust(reason)
+        self._consent.cut(now)
+
+    @property
+    def awaits_peer(self) -> bool:
+        """Whether nothing works before the peer has connected again."""
+        return self._returning and self._pairs.selected is None
 
     def _fall_back(self, reason: str, now: float) -> bool:
         """Select a pair that has worked, and doubt it; says whether there is one."""
-        other = next((pair for pair in self._pairs.ranked() if pair.state is PairState.SUCCEEDED), None)
+        other = next(self._worked, None)
         if other is not None:
             self._select(other, now, reason)
             self.doubt(reason, now)
             self.route = None  # RFC 7675, 5.1: nothing is sent before the peer has agreed to it of late.
         return other is not None
 
+    @property
+    def _worked(self) -> Iterator[Pair]:
+        """What has worked and may work again, the best first."""
+        return (pair for pair in self._pairs.ranked() if pair.state is PairState.SUCCEEDED)
+
     def _probe(self, now: float) -> None:
-        for pair in self._pairs.ranked():
-            if pair.state is PairState.SUCCEEDED:
-                self._prober.check(pair, now)
+        for pair in self._worked:
+            self._prober.revive(pair, now)
 
     def _climb(self, selected: Pair, now: float) -> None:
         """Ask the pairs that were better until the path left them: a fault that passes must cost nothing.
@@ -251,7 +289,7 @@ class Choice:
         self._climb_at = now + CLIMB[1]
         for pair in self._pairs:
             if pair.state is PairState.SUCCEEDED and pair.priority > selected.priority:
-                self._prober.check(pair, now)
+                self._prober.revive(pair, now)
         failed = (pair for pair in self._pairs.ranked() if pair.state is PairState.FAILED)
         for pair in [pair for pair in failed if self._pairs.is_wanted(pair)][:MAX_CLIMBERS]:
             self._prober.retry(pair, now)
@@ -289,6 +327,7 @@ class Choice:
             case Verdict.PROBE:
                 self._probe(now)
             case Verdict.LOST:
-                self.lost = f"no path answered for {self._side.consent_timeout:g} s"
+                why = f"no path answered for {self._side.consent_timeout:g} s"
+                self.lost = why if selected is not None else f"{self._cut}, and {why}"
             case _:
                 pass

@@ -7,9 +7,13 @@ from typing import Final
 from warren.ice.timing import CONSENT_GRID, CONSENT_INTERVAL
 from warren.sansio import Dice
 
-__all__ = ["Consent", "Verdict"]
+__all__ = ["STREAM_WAIT", "Consent", "Verdict"]
 
 MIN_WAIT: Final = 1.0
+STREAM_WAIT: Final = 1.25
+"""As `MIN_WAIT` on a stream: twice this is what three losses of a segment in a row cost (RFC 6298)."""
+STREAM_TIMEOUTS: Final = 2.0  # ours: the answer comes behind what the kernel repeats, later each time.
+MAX_STREAM_TIMEOUT: Final = 20.0  # With the checks before it no longer than the 30 s of RFC 7675, 5.1.
 HASTY_WAIT: Final = 0.3  # ours: two of them, and the path is suspect well within a second.
 PROBE_INTERVAL: Final = 0.5  # ours: every pair that ever worked is asked so often while the path is suspect.
 
@@ -28,14 +32,15 @@ class Consent:
     """The timer of one selected path: resting, waiting for an answer, or suspect.
 
     A check every 4-6 s; without an answer after max(1 s, 3 round trips) another at once; the second miss in
-    a row makes the path suspect, and `timeout` seconds later consent is lost.
+    a row makes the path suspect, and `timeout` seconds later consent is lost. A stream gets more time: what
+    was lost on it comes, only late.
     """
 
-    __slots__ = ("_dice", "_least", "_lost_at", "_misses", "_timeout", "_waiting", "due")
+    __slots__ = ("_dice", "_grace", "_least", "_lost_at", "_misses", "_timeout", "_waiting", "due")
 
     def __init__(self, *, dice: Dice, timeout: float) -> None:
         self._dice = dice
-        self._timeout = timeout
+        self._timeout = self._grace = timeout
         self._waiting = False
         self._misses = 0
         self._least = MIN_WAIT
@@ -48,11 +53,16 @@ class Consent:
         """Whether answers are missing on the selected pair."""
         return self._lost_at is not None
 
-    def rest(self, now: float) -> None:
-        """All is well, because a path was just chosen or an answer came: the next check is drawn anew."""
+    def rest(self, now: float, *, stream: bool = False) -> None:
+        """All is well, because a path was just chosen or an answer came: the next check is drawn anew.
+
+        `stream` says whether the selected pair is a connection.
+        """
         self._waiting = False
         self._misses = 0
-        self._least = MIN_WAIT
+        self._least = STREAM_WAIT if stream else MIN_WAIT
+        stretched = min(self._timeout * STREAM_TIMEOUTS, MAX_STREAM_TIMEOUT)
+        self._grace = max(self._timeout, stretched) if stream else self._timeout
         self._lost_at = None
         drawn = now + self._dice.uniform(*CONSENT_INTERVAL)
         self.due = min(math.ceil(drawn / CONSENT_GRID) * CONSENT_GRID, now + CONSENT_INTERVAL[1])
@@ -65,8 +75,13 @@ class Consent:
     def doubt(self, now: float) -> None:
         """Become suspect now; what was suspect before stays so since then."""
         if self._lost_at is None:
-            self._lost_at = now + self._timeout
+            self._lost_at = now + self._grace
         self.due = min(now + PROBE_INTERVAL, self._lost_at)
+
+    def cut(self, now: float) -> None:
+        """The path is known to have ended: what takes its place gets `timeout` seconds, and no more."""
+        self._lost_at = now + self._timeout
+        self.doubt(now)
 
     def tick(self, now: float, rtt: float) -> Verdict:
         """Say what has become due; `rtt` is that of the selected pair."""

@@ -1,6 +1,5 @@
 """Connections that may be worth a try: held back while UDP may do without them."""
 
-from dataclasses import replace
 from typing import Final
 
 from warren.ice.candidate import LocalCandidate
@@ -46,9 +45,6 @@ class HeldStreams:
         self._held = {key: held for key, held in self._held.items() if key[0] is not base}
 
     def take(self) -> list[tuple[LocalCandidate, Candidate]]:
-        """Hand over all that is held, each with a base for a connection of its own."""
+        """Hand over all that is held."""
         held, self._held = self._held, {}
-        return [
-            (replace(local, base=Base(local.base.address, 0, "tcp", local.base.interface)), remote)
-            for local, remote in held.values()
-        ]
+        return list(held.values())

@@ -14,6 +14,7 @@ __all__ = [
     "PeerExpected",
     "Recovered",
     "Settled",
+    "SourceLost",
     "SourceProved",
     "Suspected",
 ]
@@ -39,6 +40,14 @@ class PairSelected:
 @dataclass(frozen=True, slots=True)
 class SourceProved:
     """An authenticated packet of the peer described to us came from there: so may data."""
+
+    base: Base
+    source: Address
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLost:
+    """The connection has ended over which this was proved: nothing more comes from there."""
 
     base: Base
     source: Address
@@ -91,6 +100,7 @@ AgentOutput = (
     | PairFormed
     | PairSelected
     | SourceProved
+    | SourceLost
     | PeerExpected
     | Settled
     | Suspected

@@ -4,9 +4,9 @@ from typing import Final
 
 from warren.ice.checklist import Checklist, Pair, PairState
 from warren.ice.checks import Checks
+from warren.ice.dialer import Dialer
 from warren.ice.schedule import gap
 from warren.ice.side import Side
-from warren.ice.transport import OpenStream
 
 __all__ = ["LINGER", "MAX_TRIGGERED", "Prober"]
 
@@ -19,12 +19,13 @@ MAX_CROWDING: Final = 0.25
 class Prober:
     """Sends the checks of an attempt: first ones by the bucket, repeats by schedule, triggered at once."""
 
-    __slots__ = ("_checks", "_crowding", "_pairs", "_side", "paced_at")
+    __slots__ = ("_checks", "_crowding", "_dialer", "_pairs", "_side", "paced_at")
 
-    def __init__(self, side: Side, pairs: Checklist, checks: Checks) -> None:
+    def __init__(self, side: Side, pairs: Checklist, checks: Checks, dialer: Dialer) -> None:
         self._side = side
         self._pairs = pairs
         self._checks = checks
+        self._dialer = dialer
         self._crowding = 0.0
         self.paced_at: float | None = None
         """When the bucket of the process may have a token for us."""
@@ -42,16 +43,17 @@ class Prober:
                 return
             waited_for, self._crowding = None, 0.0
             if at == now:
-                self.check(pair, now)
-                self._schedule(pair, now)
+                self._try(pair, now)
             else:
                 self._pairs.move(pair, PairState.IN_PROGRESS)
                 self._pairs.schedule(pair, at if self._pairs.is_wanted(pair) else now + LINGER)
 
     def check(self, pair: Pair, now: float, nomination: int | None = None) -> None:
-        """Check this pair now, whatever the schedule says; a `nomination` nominates it."""
+        """Check this pair now, whatever the schedule says; a `nomination` nominates it.
+
+        Over a connection that does not stand nothing is sent.
+        """
         if not pair.connected:
-            self._connect(pair)
             return
         self._checks.send(pair, now, nomination)
         if not pair.fresh:
@@ -61,16 +63,43 @@ class Prober:
                 self._pairs.move(pair, PairState.IN_PROGRESS)
 
     def connected(self, pair: Pair, now: float) -> None:
-        """The connection of this pair stands: check it (RFC 6544, 7.1)."""
-        pair.connected = True
+        """The connection that was begun for this pair stands: check it (RFC 6544, 7.1)."""
+        self._dialer.opened(pair, now)
+        self._try(pair, now)
+
+    def _try(self, pair: Pair, now: float) -> None:
+        """Take the next step with a pair: connect it, or check it as its schedule says."""
+        if not pair.connected:
+            self._dialer.dial(pair, now)
+            return
         self.check(pair, now)
         self._schedule(pair, now)
 
-    def _connect(self, pair: Pair) -> None:
-        if not pair.opening:
-            pair.opening = True
+    def redial(self, pair: Pair, now: float) -> bool:
+        """It is not connected (any more): connect it again, now or later; False where that is over."""
+        if pair.dialed is not None:
             self._pairs.move(pair, PairState.IN_PROGRESS)
-            self._side.outputs.append(OpenStream(pair.base, pair.destination))
+            return True
+        at = self._dialer.again_at(pair, now)
+        if at is None or self._side.addresses.of(pair.home) is None:
+            return False
+        if at > now:
+            self._pairs.move(pair, PairState.IN_PROGRESS)
+            self._pairs.schedule(pair, at)
+        else:
+            self._dialer.dial(pair, now)
+        return True
+
+    def revive(self, pair: Pair, now: float) -> None:
+        """Check a pair that worked and does not answer; a connection of ours gets another one beside it.
+
+        The kernel repeats what is lost later each time, so a new connection may be quicker; and where a NAT
+        or a firewall has forgotten the old one, nothing else will do.
+        """
+        self.check(pair, now)
+        silent = pair.is_stream and pair.is_ours and not pair.fresh
+        if silent and self._dialer.earliest(pair, now, selected=False) == now:
+            self._dialer.dial(pair, now)
 
     def repeat(self, pair: Pair, now: float) -> bool:
         """The pair's time has come: check it again, or later; False where enough was tried."""
@@ -80,19 +109,26 @@ class Prober:
         if self._pairs.selected is not None and (at is None or self._is_over(pair)):
             return False  # From now on it is asked once a minute (`Choice`).
         if at == now:
-            self.check(pair, now)
-            self._schedule(pair, now)
+            self._try(pair, now)
         else:
             self._pairs.schedule(pair, at)
         return True
 
     def retry(self, pair: Pair, now: float) -> None:
         """Ask a pair that has failed once more, if what a silent address may get allows it."""
-        if self._side.addresses.of(pair.base) is None or not pair.connected:
+        if self._side.addresses.of(pair.base) is None:
             return
-        if self._side.budget.earliest(pair.destination, now, selected=True) == now:
+        if not pair.connected:
+            if self._dialer.earliest(pair, now, selected=True) == now:
+                self._dialer.dial(pair, now)
+        elif self._side.budget.earliest(pair.destination, now, selected=True) == now:
             self.check(pair, now)
             self._pairs.schedule(pair, now + LINGER)
+
+    def drop(self, pair: Pair) -> None:
+        """The peer uses another connection in place of this one."""
+        self._dialer.hang_up(pair)
+        self._pairs.move(pair, PairState.FAILED)
 
     def may_trigger(self, pair: Pair, now: float) -> bool:
         """Whether a check of the peer makes us send one over this pair: the first always, then not each."""
@@ -129,8 +165,6 @@ class Prober:
         self.paced_at = self._side.pacer.next_token(now) + self._side.dice.uniform(0.0, self._crowding)
 
     def _schedule(self, pair: Pair, now: float) -> None:
-        if not pair.connected:
-            return  # How that ends is told.
         if not self._pairs.is_wanted(pair):
             self._pairs.schedule(pair, now + LINGER)
             return
@@ -146,7 +180,9 @@ class Prober:
         return gap(pair.step, dense=self._pairs.is_dense(pair)) is None
 
     def _earliest(self, pair: Pair, now: float) -> float | None:
-        if pair.is_stream:
-            return now  # Connections are few, and nobody hears a check who has not accepted one.
         selected = not self._pairs.is_wanted(pair)
+        if not pair.connected:
+            return self._dialer.earliest(pair, now, selected=selected)
+        if pair.is_stream:
+            return now  # Nobody hears a check who has not accepted a connection.
         return self._side.budget.earliest(pair.destination, now, selected=selected)

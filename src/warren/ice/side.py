@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Container
+from typing import Final
 
 from warren.ice import stun
 from warren.ice.addresses import LocalAddresses
@@ -12,7 +13,9 @@ from warren.ice.transaction import Owner, Transactions
 from warren.messages import Credentials
 from warren.sansio import Dice
 
-__all__ = ["Side"]
+__all__ = ["MAX_DIALS", "Side"]
+
+MAX_DIALS: Final = 5  # ours: of 4 packets each in 10 s that makes the 20 that a silent address may get.
 
 
 class Side:
@@ -23,6 +26,7 @@ class Side:
         "budget",
         "consent_timeout",
         "controlling",
+        "dials",
         "dice",
         "drops",
         "ended",
@@ -78,5 +82,7 @@ class Side:
         self.ended = False
         """Whether no more addresses of ours will come."""
         self.budget = Budget()
+        self.dials = Budget(early=MAX_DIALS, until_selected=MAX_DIALS)
+        """Connections: fewer than checks, since the kernel repeats by itself what is not answered."""
         self.drops = drops
         self.outputs: list[AgentOutput] = []

@@ -14,6 +14,7 @@ from warren.ice.outputs import (
     PeerExpected,
     Recovered,
     Settled,
+    SourceLost,
     SourceProved,
     Suspected,
 )
@@ -347,6 +348,8 @@ class SessionMachine:
                         continue
                     case SourceProved(base, source):
                         self._roster.learn_source(generation, base, source)
+                    case SourceLost(base, source):
+                        self._roster.lose_source(generation, base, source)
                     case PairFormed():
                         self._succession.pair_formed(generation, now)
                     case PairSelected():

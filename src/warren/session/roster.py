@@ -177,14 +177,22 @@ class Roster:
         if generation not in knowing:
             knowing.append(generation)
 
+    def lose_source(self, generation: Generation, base: Base, source: Address) -> None:
+        """The connection is over by which this generation's packets came."""
+        self._forget(generation, (base, source))
+
     def forget_sources(self, generation: Generation) -> None:
         """What this generation learned counts no more, unless another one has learned it too."""
-        for key, knowing in list(self._sources.items()):
-            if generation in knowing:
-                knowing.remove(generation)
-                if not knowing:
-                    del self._sources[key]
-                    self._chronicle.put(SourceForgotten(*key))
+        for key in list(self._sources):
+            self._forget(generation, key)
+
+    def _forget(self, generation: Generation, key: tuple[Base, Address]) -> None:
+        knowing = self._sources.get(key, [])
+        if generation in knowing:
+            knowing.remove(generation)
+            if not knowing:
+                del self._sources[key]
+                self._chronicle.put(SourceForgotten(*key))
 
     # The path
 

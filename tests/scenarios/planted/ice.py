@@ -47,8 +47,8 @@ ICE: Final = (
     Mutant(
         "controlling-side-nominates-nothing",
         CHOICE,
-        "        if self._side.controlling:\n            self._nominate(pair, now)\n        for other",
-        "        for other",
+        "        if self._side.controlling:\n            self._nominate(pair, now)\n        if before is",
+        "        if before is",
     ),
     Mutant(
         "better-pair-is-not-taken",
@@ -68,9 +68,9 @@ ICE: Final = (
     Mutant(
         "silent-address-costs-nothing",
         "ice/budget.py",
-        "        if tally.sent >= MAX_UNTIL_SELECTED:\n"
+        "        if tally.sent >= self._until_selected:\n"
         "            return None\n"
-        "        if tally.sent >= MAX_EARLY:\n"
+        "        if tally.sent >= self._early:\n"
         "            return max(now, tally.first_at + EARLY)\n"
         "        return now\n",
         "        return now\n",
@@ -78,7 +78,7 @@ ICE: Final = (
     Mutant(
         "silent-address-is-given-up-at-once",
         "ice/budget.py",
-        "if tally.sent >= MAX_UNTIL_SELECTED:",
+        "if tally.sent >= self._until_selected:",
         "if tally.sent >= 1:",
     ),
     Mutant(
