@@ -133,7 +133,7 @@ async def watch(session: Session) -> None:
             case StateChanged():
                 tell(**report.state_object(session.peer, event, opened_at=session.opened_at, time=event.time))
             case PathChanged(path=None):
-                pass
+                tell(event="no path", peer=str(session.peer), elapsed=elapsed)
             case PathChanged(path=path) if path is not None:
                 tell(**report.path_object(session.peer, path), elapsed=elapsed)
 

@@ -18,7 +18,7 @@ from warren.cli.genkey import write_key_file
 from warren.cli.lab import Lab, Site
 from warren.keys import PrivateKey, PublicKey
 
-__all__ = ["Ends", "Station", "station"]
+__all__ = ["Ends", "Station", "session", "station"]
 
 T = TypeVar("T")
 
@@ -171,10 +171,32 @@ class Ends:
         for one, other in self._both:
             await one.until(partial(_path_is, one, other, relayed), seconds)
 
+    async def pathless(self, seconds: float = 20.0) -> None:
+        """Wait until both ends have been without a path."""
+        for one, other in self._both:
+            await one.until(partial(_nth, one, other, "no path", 0), seconds)
+
     def say(self, word: str, *rest: float) -> None:
         """Tell both ends the same."""
         for one, other in self._both:
             one.say(word, other, *rest)
+
+
+@asynccontextmanager
+async def session(
+    lab: Lab, left: Site, right: Site, folder: Path, servers: Servers, left_controls: bool
+) -> AsyncIterator[Ends]:
+    """Run a node at both sites, and open the session between them."""
+    keys = sorted((PrivateKey.generate(), PrivateKey.generate()), key=lambda key: key.public)
+    if not left_controls:
+        keys.reverse()
+    async with (
+        station(lab, left, keys[0], folder, servers) as one,
+        station(lab, right, keys[1], folder, servers) as other,
+    ):
+        ends = Ends(one, other)
+        await ends.open()
+        yield ends
 
 
 def _path_is(one: Station, other: Station, relayed: bool) -> bool | None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,9 +15,8 @@ from tests.needs import needs
 from tests.netns.namespaces import udp
 from tests.netns.networks import Network, add, ip, nft, run
 from tests.netns.servers import Servers, Turn, run_signaling, run_turn
-from tests.netns.stations import Ends, station
+from tests.netns.stations import Ends, session
 from warren.cli.lab import Kind, Lab, Site, Uplink
-from warren.keys import PrivateKey
 
 pytestmark = [needs("netns", "nft", "coturn", "conntrack"), pytest.mark.timeout(240)]
 
@@ -216,23 +215,6 @@ async def cost_of(ends: Ends) -> Cost:
         counts = await ends.counts()
     lost = [there - here for there, here in zip(sent, reversed(came), strict=True)]
     return Cost(gap, max(lost), max(sent))
-
-
-@asynccontextmanager
-async def session(
-    lab: Lab, left: Site, right: Site, folder: Path, servers: Servers, left_controls: bool
-) -> AsyncIterator[Ends]:
-    """Run a node at both sites, and open the session between them."""
-    keys = sorted((PrivateKey.generate(), PrivateKey.generate()), key=lambda key: key.public)
-    if not left_controls:
-        keys.reverse()
-    async with (
-        station(lab, left, keys[0], folder, servers) as one,
-        station(lab, right, keys[1], folder, servers) as other,
-    ):
-        ends = Ends(one, other)
-        await ends.open()
-        yield ends
 
 
 def uplink(site: Site) -> Uplink:

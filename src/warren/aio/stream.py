@@ -10,6 +10,7 @@ from warren.ice.transport import Address
 
 __all__ = [
     "CONNECT_TIMEOUT",
+    "DEAD_AFTER",
     "MAX_WAITING",
     "Accepted",
     "Listener",
@@ -25,6 +26,21 @@ CONNECT_TIMEOUT: Final = 10.0
 
 MAX_WAITING: Final = 256 * 1024
 """Bytes that wait to be written to one stream; what does not fit is dropped, as by a router."""
+
+DEAD_AFTER: Final = 20
+"""Seconds without an acknowledgement after which the kernel gives a connection up (RFC 5482).
+
+Longer than six losses of a segment in a row take; by itself the kernel would go on for 15 minutes, and on a
+connection that is idle for ever.
+"""
+
+# Only Linux has all of these; elsewhere consent alone finds what is dead.
+KEEPING: Final = {
+    "TCP_USER_TIMEOUT": DEAD_AFTER * 1000,
+    "TCP_KEEPIDLE": DEAD_AFTER // 2,
+    "TCP_KEEPINTVL": DEAD_AFTER // 4,
+    "TCP_KEEPCNT": 2,
+}
 
 BACKLOG: Final = 128
 
@@ -148,6 +164,14 @@ def _socket(address: str, port: int) -> socket.socket:
     return sock
 
 
+def _keep(sock: socket.socket) -> None:
+    """Let the kernel notice that the other end is gone, whether or not anything is sent to it."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPING.items():
+        if (option := getattr(socket, name, None)) is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
 class SystemStream(asyncio.Protocol):
     """A stream of the operating system.
 
@@ -205,6 +229,7 @@ class SystemStream(asyncio.Protocol):
         """The connection stands."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        _keep(transport.get_extra_info("socket"))
         host, port = transport.get_extra_info("sockname")[:2]
         self.local = (host, port)
         if self._accepted is None:
