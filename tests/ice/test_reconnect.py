@@ -192,6 +192,16 @@ def test_a_peer_that_connects_again_behind_a_nat_is_named_anew() -> None:
     assert len(set(ports)) == 40
 
 
+def test_an_address_that_is_gone_with_its_connections_leaves_others_the_plain_time() -> None:
+    here = one_way(relay=True)
+    here.link.drop = lambda packet: True
+    here.run(10.0)
+    assert ways(here) == ["tcp", "tcp"]
+    here.a.agent.remove_base(here.a.bases[1], 10.0)
+    here.run(30.0)
+    assert here.a.when(ConsentLost) == [15.0]
+
+
 # Refused or silent while checking, and while relayed
 
 
@@ -324,13 +334,13 @@ def test_the_old_connection_that_ends_while_another_is_being_opened_takes_nothin
     assert here.a.all(ConsentLost) == []
 
 
-def test_a_dead_connection_without_another_is_lost_after_twice_the_time_of_consent() -> None:
+def test_a_dead_connection_without_another_is_lost_after_four_times_the_time_of_consent() -> None:
     here = one_way().run(10.0)
     here.link.swallows = lambda wire: True
     here.run(60.0)
     (suspected,), (lost,) = here.a.when(Suspected), here.a.when(ConsentLost)
     assert suspected <= 10.0 + 6.0 + 2.5
-    assert lost == pytest.approx(suspected + 10.0)
+    assert lost == pytest.approx(suspected + 20.0)
 
 
 def test_two_connections_from_two_addresses_of_the_peer_do_not_replace_each_other() -> None:

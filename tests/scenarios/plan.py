@@ -115,8 +115,10 @@ class Plan:
         if not self.calm_signaling or not way_out:
             return 160.0  # A deaf subscription shows after 70 s, a hopeless attempt ends after 40 s.
         if not self.calm_network:
-            # Connections that were cut off are opened anew by the next generation only, and so does cunīcu.
-            return 160.0 if any(peer.cunicu or not peer.udp for peer in self.peers) else 30.0
+            if any(peer.cunicu for peer in self.peers):
+                return 160.0  # What was cut off is found anew by its next generation only.
+            # Connections are tried ever later, and once a minute from the relay.
+            return 30.0 if all(peer.udp for peer in self.peers) else 80.0
         if any(peer.listens for peer in self.peers):
             return 30.0  # It waits for the back-off of its caller.
         return 4.0 if len(self.troubles) < 3 else 12.0  # Who begins anew often is held back.

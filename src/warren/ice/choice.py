@@ -235,7 +235,7 @@ class Choice:
             if pair.state is PairState.IN_PROGRESS and pair.due is None:
                 self._pairs.schedule(pair, now)
         if any(pair.state is not PairState.FAILED for pair in self._pairs):
-            self.doubt(reason, now)
+            self.expect(reason, now, returning=False)
         else:
             self.lost = f"{reason}, and there is no other"
 
@@ -245,9 +245,9 @@ class Choice:
         return self._fall_back(reason, now)
 
     def expect(self, reason: str, now: float, *, returning: bool) -> None:
-        """No pair works that ever did, but a connection may be opened again: consent goes on for a while.
+        """No pair works that ever did, but one may (again): consent goes on for a while.
 
-        `returning` says whether that is for the peer to do.
+        `returning` says whether it is for the peer to connect again.
         """
         self._returning, self._cut = returning, reason
         if not self._consent.suspect:

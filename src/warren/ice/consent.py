@@ -12,7 +12,7 @@ __all__ = ["STREAM_WAIT", "Consent", "Verdict"]
 MIN_WAIT: Final = 1.0
 STREAM_WAIT: Final = 1.25
 """As `MIN_WAIT` on a stream: twice this is what three losses of a segment in a row cost (RFC 6298)."""
-STREAM_TIMEOUTS: Final = 2.0  # ours: the answer comes behind what the kernel repeats, later each time.
+STREAM_TIMEOUTS: Final = 4.0  # ours: the answer comes behind what the kernel repeats, later each time.
 MAX_STREAM_TIMEOUT: Final = 20.0  # With the checks before it no longer than the 30 s of RFC 7675, 5.1.
 HASTY_WAIT: Final = 0.3  # ours: two of them, and the path is suspect well within a second.
 PROBE_INTERVAL: Final = 0.5  # ours: every pair that ever worked is asked so often while the path is suspect.
@@ -80,7 +80,8 @@ class Consent:
 
     def cut(self, now: float) -> None:
         """The path is known to have ended: what takes its place gets `timeout` seconds, and no more."""
-        self._lost_at = now + self._timeout
+        ends_at = now + self._timeout
+        self._lost_at = ends_at if self._lost_at is None else min(ends_at, self._lost_at)
         self.doubt(now)
 
     def tick(self, now: float, rtt: float) -> Verdict:

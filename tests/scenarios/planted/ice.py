@@ -118,4 +118,32 @@ ICE: Final = (
         "        self.mapped = mapped\n",
         "        self.mapped = self.mapped or mapped\n",
     ),
+    Mutant(
+        "ended-path-has-the-time-of-a-stalled-one",
+        CONSENT,
+        "ends_at = now + self._timeout",
+        "ends_at = now + self._grace",
+    ),
+    Mutant(
+        "connection-that-ended-stays-a-path",
+        ATTEMPT,
+        "self._dialer.ended(pair)\n                self._connection_ended(pair, reason, now)\n",
+        "pass\n",
+    ),
+    Mutant(
+        "connections-are-tried-again-without-a-pause",
+        "ice/dialer.py",
+        "pair.dial_at = now + FIRST_WAIT * 2 ** (tries - 1) if tries else now",
+        "pair.dial_at = now",
+        other=(
+            ("ice/dialer.py", "if pair.tries >= MAX_TRIES or not self", "if not self"),
+            ("ice/dialer.py", "self._side.dials.spend(pair.destination, now)", "pass"),
+        ),
+    ),
+    Mutant(
+        "connection-that-was-lost-is-not-opened-again",
+        PROBER,
+        "        at = self._dialer.again_at(pair, now)\n        if at is None or",
+        "        at = self._dialer.again_at(pair, now)\n        if pair.sent or",
+    ),
 )
