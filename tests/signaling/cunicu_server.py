@@ -4,6 +4,7 @@ It can be made to misbehave as servers do: to stop passing on, to confirm nothin
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Self
 
 import grpc
@@ -33,6 +34,8 @@ class CunicuServer(grpc.GenericRpcHandler):
         """How often anybody has subscribed."""
         self.published = 0
         """How many envelopes came, held back or not."""
+        self.overhear: Callable[[bytes], None] | None = None
+        """Told of each envelope that comes."""
         self.peers: list[str] = []
         """Addresses of those who have subscribed, in order."""
         self.trailing: tuple[tuple[str, str], ...] = ()
@@ -119,6 +122,8 @@ class CunicuServer(grpc.GenericRpcHandler):
         await self._maybe_refuse(context)
         _, recipient, _, _ = wire.decode_envelope(request)
         self.published += 1
+        if self.overhear is not None:
+            self.overhear(request)
         await self._tell()
         if not self.deaf:
             for queue in self._queues.get(PublicKey(recipient), []):
