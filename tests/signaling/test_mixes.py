@@ -28,7 +28,11 @@ from warren.signaling.url import BackendUrl
 LOOPBACK: Final = Config(loopback=True, include_interfaces=("lo",))
 PATIENCE: Final = 20.0
 LATE: Final = 0.4
-"""How much later each byte comes from a slow server, and goes there."""
+"""How much later each byte comes from a slow server, and goes there (seconds)."""
+VERY_LATE: Final = 4.0
+
+
+Nodes = tuple[Node, Node]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +40,19 @@ class Trouble:
     """A backend that is no good, from the start or from when it strikes."""
 
     url: str
-    strike: Callable[[], Awaitable[None]]
-
-
-async def nothing() -> None:
-    """Be no good from the start."""
+    strike: Callable[[Nodes], Awaitable[None]]
 
 
 @asynccontextmanager
 async def killed(open_server: OpenServer) -> AsyncIterator[Trouble]:
     async with open_server() as server:
         await server.start()
-        yield Trouble(server.url, server.kill)
+
+        async def kill(nodes: Nodes) -> None:
+            await live(nodes, server.url)
+            await server.kill()
+
+        yield Trouble(server.url, kill)
 
 
 @asynccontextmanager
@@ -55,23 +60,42 @@ async def frozen(open_server: OpenServer) -> AsyncIterator[Trouble]:
     async with open_server() as server:
         await server.start()
 
-        async def freeze() -> None:
+        async def freeze(nodes: Nodes) -> None:
+            await live(nodes, server.url)
             server.freeze()
 
         yield Trouble(server.url, freeze)
 
 
 @asynccontextmanager
+async def slow(open_server: OpenServer) -> AsyncIterator[Trouble]:
+    async with open_server() as server, late(server.port, VERY_LATE) as port:
+        await server.start()
+
+        async def wait_for_nothing(nodes: Nodes) -> None:
+            pass
+
+        yield Trouble(there(server, port), wait_for_nothing)
+
+
+@asynccontextmanager
 async def hostile(open_hostile: OpenHostile) -> AsyncIterator[Trouble]:
     async with open_hostile() as attack:
-        yield Trouble(attack.url, nothing)
+
+        async def wait(nodes: Nodes) -> None:
+            await live(nodes, attack.url)
+
+        yield Trouble(attack.url, wait)
 
 
 OpenTrouble = Callable[[], AbstractAsyncContextManager[Trouble]]
 
 TROUBLES: Final[dict[tuple[str, str], OpenTrouble]] = {
-    **{(kind, "killed"): partial(killed, open_server) for kind, open_server in SERVERS.items()},
-    **{(kind, "frozen"): partial(frozen, open_server) for kind, open_server in SERVERS.items()},
+    **{
+        (kind, ail.__name__): partial(ail, open_server)
+        for ail in (killed, frozen, slow)
+        for kind, open_server in SERVERS.items()
+    },
     **{(kind, "hostile"): partial(hostile, open_hostile) for kind, open_hostile in HOSTILE.items()},
 }
 
@@ -91,7 +115,7 @@ EACH_HOSTILE: Final = [pytest.param(kind, id=kind, marks=wanted(kind)) for kind 
 
 
 @asynccontextmanager
-async def two_nodes(*urls: str) -> AsyncIterator[tuple[Node, Node]]:
+async def two_nodes(*urls: str) -> AsyncIterator[Nodes]:
     async with (
         Node(PrivateKey.generate(), *urls, config=LOOPBACK) as alice,
         Node(PrivateKey.generate(), *urls, config=LOOPBACK) as bob,
@@ -106,13 +130,18 @@ async def two_sessions(alice: Node, bob: Node) -> AsyncIterator[tuple[Session, S
         yield to_bob, to_alice
 
 
+def there(server: Server, port: int) -> str:
+    """How to reach a server by another port."""
+    return server.url.replace(str(server.port), str(port))
+
+
 def stats(node: Node, url: str) -> BackendStats:
     """How one of a node's backends does."""
     name = str(BackendUrl.parse(url))
     return next(one for one in node.stats.backends if one.name == name)
 
 
-async def live(nodes: tuple[Node, Node], *urls: str) -> None:
+async def live(nodes: Nodes, *urls: str) -> None:
     """Wait until both are subscribed at all of these."""
     await until(lambda: all(stats(node, url).live for node in nodes for url in urls), PATIENCE)
 
@@ -150,30 +179,34 @@ async def test_two_peers_connect_and_begin_anew_by_the_backend_that_works(
     kind: str, ail: tuple[str, str]
 ) -> None:
     async with TROUBLES[ail]() as trouble, PLACES[kind]() as url, two_nodes(trouble.url, url) as nodes:
-        await live(nodes, trouble.url, url)
-        await trouble.strike()
+        await live(nodes, url)
+        await trouble.strike(nodes)
         async with two_sessions(*nodes) as sessions:
             await crosses(*sessions)
             await begin_anew(sessions[0])
             await crosses(*sessions)
 
 
+@pytest.mark.parametrize("ail", ["frozen", "slow"])
 @pytest.mark.parametrize("kind", EACH_SERVER)
-async def test_slow_backend_is_not_waited_for(kind: str) -> None:
-    async with SERVERS[kind]() as server, late(server.port, LATE) as port, inprocess() as url:
-        await server.start()
-        slow = server.url.replace(str(server.port), str(port))
-        async with two_nodes(slow, url) as nodes, two_sessions(*nodes):
-            assert not any(stats(node, slow).live for node in nodes)
+async def test_backend_that_does_not_answer_is_not_waited_for(kind: str, ail: str) -> None:
+    async with TROUBLES[kind, ail]() as trouble, inprocess() as url, two_nodes(trouble.url, url) as nodes:
+        await trouble.strike(nodes)
+        async with two_sessions(*nodes) as sessions:
+            await begin_anew(sessions[0])
+            for node in nodes:
+                seen = stats(node, trouble.url)
+                assert (seen.published, seen.refused) == (0, 0), (
+                    "it had time to take an envelope, or to give up"
+                )
 
 
 @pytest.mark.parametrize("kind", EACH_SERVER)
 async def test_copies_that_come_late_by_a_slow_backend_change_nothing(kind: str) -> None:
     async with SERVERS[kind]() as server, late(server.port, LATE) as port, inprocess() as url:
         await server.start()
-        slow = server.url.replace(str(server.port), str(port))
-        async with two_nodes(slow, url) as nodes:
-            await live(nodes, slow)
+        async with two_nodes(there(server, port), url) as nodes:
+            await live(nodes, there(server, port))
             async with two_sessions(*nodes) as sessions:
                 copies = [node.drops["envelope-repeated"] for node in nodes]
                 await begin_anew(sessions[0])
@@ -217,22 +250,18 @@ async def test_peer_that_has_lost_its_memory_is_found_again_under_attack(kind: s
                 await attacked(bob, lies=100)
 
 
+@needs("nats")
 async def test_one_honest_backend_is_enough_among_dead_slow_and_hostile_ones() -> None:
     async with AsyncExitStack() as stack:
-        servers = {kind: await stack.enter_async_context(SERVERS[kind]()) for kind in SERVERS}
-        for server in servers.values():
-            await server.start()
-        grpc, nats = servers["grpc"], servers["nats"]
-        slow = await stack.enter_async_context(late(grpc.port, LATE))
-        attacks = [await stack.enter_async_context(open_hostile()) for open_hostile in HOSTILE.values()]
-        others = [
-            *(attack.url for attack in attacks),
-            grpc.url.replace(str(grpc.port), str(slow)),
-            nats.url,
-            "grpc://127.0.0.1:9?insecure=true",
-        ]
+        grpc, nats = [await stack.enter_async_context(SERVERS[kind]()) for kind in ("grpc", "nats")]
+        await grpc.start()
+        await nats.start()
+        port = await stack.enter_async_context(late(grpc.port, LATE))
+        attacks = [await stack.enter_async_context(HOSTILE[kind]()) for kind in ("grpc", "nats", "multicast")]
+        dead = "grpc://127.0.0.1:9?insecure=true"
         url = await stack.enter_async_context(inprocess())
-        nodes = await stack.enter_async_context(two_nodes(*others, url))
+        urls = [*(attack.url for attack in attacks), there(grpc, port), nats.url, dead, url]
+        nodes = await stack.enter_async_context(two_nodes(*urls))
         await live(nodes, nats.url)
         nats.freeze()
         async with two_sessions(*nodes) as sessions:
@@ -255,7 +284,7 @@ async def test_backends_that_fail_in_turn_keep_two_peers_in_touch() -> None:
                 await gone.start()
 
 
-async def lost(nodes: tuple[Node, Node], server: Server) -> None:
+async def lost(nodes: Nodes, server: Server) -> None:
     """Kill a server, and wait until both know."""
     await server.kill()
     await until(lambda: not any(stats(node, server.url).live for node in nodes), PATIENCE)
