@@ -28,9 +28,9 @@ NODE: Final = (
     Mutant("closed-session-stays-known", MACHINE, "        del self._sessions[peer]\n", "        pass\n"),
     Mutant(
         "earlier-deadline-is-not-armed",
-        MACHINE,
-        "if due is None or (armed is not None and armed <= due):",
-        "if due is None or armed is not None:",
+        "session/timers.py",
+        "if due is None or self._due.get(waiter) == due:",
+        "if due is None or waiter in self._due:",
     ),
     Mutant(
         "caller-is-never-new",
