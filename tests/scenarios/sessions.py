@@ -25,6 +25,9 @@ DEAD: Final = 16.0
 """How long a path may seem to live when its other end is gone: a check of consent each 6 s, the second miss
 2 s later, 5 s of suspicion."""
 
+DEAD_STREAM: Final = 31.5
+"""The same for a connection, on which what is lost comes late: 20 s of suspicion."""
+
 RESTARTING: Final = 100.0
 """How long a restart by a user may take to be agreed upon: a peer may be deaf for 70 s."""
 
@@ -90,9 +93,10 @@ class Sessions:
             self._pathless.pop(session, None)
         elif path is not None or now - self._pathless.setdefault(session, now) > CONSENT:
             self._broken("path and state", f"{peer.name}: {session.state.name} with path {path}")
-        if live and now - self._down.get(session.peer, now) > DEAD and not self._leaps:
+        dead = DEAD if all(one.udp for one in self.plan.peers) else DEAD_STREAM
+        if live and now - self._down.get(session.peer, now) > dead and not self._leaps:
             self._broken(
-                "dead path", f"{peer.name}: {session.state.name}, but nobody is there for {DEAD:g} s"
+                "dead path", f"{peer.name}: {session.state.name}, but nobody is there for {dead:g} s"
             )
 
     @property
