@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.needs import needs
+from tests.places import PLACES
 from tests.processes import Peer, Wanted, make_keys, warren
-from tests.signaling.places import NEEDS, PLACES, SERVERS, Server
+from tests.signaling.servers import SERVERS, Server
 from warren.signaling.url import BackendUrl
 
 
@@ -36,7 +37,7 @@ def pair(tmp_path: Path) -> Pair:
     return Pair(tmp_path)
 
 
-@pytest.fixture(params=[pytest.param(kind, marks=[needs(*NEEDS.get(kind, ()))]) for kind in SERVERS])
+@pytest.fixture(params=[pytest.param(kind, marks=[needs(*PLACES[kind][1])]) for kind in SERVERS])
 async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     """One of each kind, which does not run yet."""
     async with SERVERS[request.param]() as server:
@@ -61,9 +62,9 @@ async def echoes(alice: Peer, word: str) -> None:
 
 async def test_server_that_starts_after_both_peers_is_taken_into_use(pair: Pair, server: Server) -> None:
     async with (
-        PLACES["multicast"]() as group,
+        PLACES["multicast"][0]() as group,
         pair.listen(server.url) as bob,
-        pair.connect(group, server.url) as alice,
+        pair.connect(group.url, server.url) as alice,
     ):
         for peer in (bob, alice):
             await peer.until(signaling(server.url, live=False))

@@ -1,29 +1,37 @@
 """Hostile backends: who sees all says it again, to others and from others, and makes noise without end."""
 
 import asyncio
+import base64
 import socket
 import struct
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.parse import urlsplit
 
 import nats
 from nats.aio.msg import Msg
 
-from tests.signaling import places
+from tests.kube.installed import install, write_mailbox
+from tests.kube.server import KubeServer, kube_server
+from tests.places import PLACES
 from tests.signaling.cunicu_server import CunicuServer
 from warren import wire
 from warren.envelope import Sealer
 from warren.keys import PrivateKey, PublicKey
 from warren.messages import Credentials, Message, SessionDescription
+from warren.signaling.kubernetes_mailbox import MAX_ENTRIES, Entry, Mailbox, collection_path
 
 __all__ = ["HOSTILE", "Attack", "OpenHostile"]
 
 REMEMBERED: Final = 1000
 PAUSE: Final = 0.01
+TOGETHER: Final = 8
+"""How many lies a tenant of a namespace writes at once."""
 
 Say = Callable[[bytes, bytes], Awaitable[None]]
 """Let those who subscribe to a key have these bytes."""
@@ -109,8 +117,8 @@ async def hostile_grpc() -> AsyncIterator[Attack]:
 @asynccontextmanager
 async def hostile_nats() -> AsyncIterator[Attack]:
     """A server on which somebody may read and write every subject."""
-    async with places.started(places.nats_server) as url:
-        client = await nats.connect(url, no_echo=True)
+    async with PLACES["nats"][0]() as place:
+        client = await nats.connect(place.url, no_echo=True)
 
         async def say(key: bytes, data: bytes) -> None:
             await client.publish(f"warren.v1.{key.hex()}", data)
@@ -118,7 +126,7 @@ async def hostile_nats() -> AsyncIterator[Attack]:
         async def overhear(message: Msg) -> None:
             attack.overhear(message.data)
 
-        attack = Attack(url, say)
+        attack = Attack(place.url, say)
         await client.subscribe("warren.v1.>", cb=overhear)
         try:
             async with going_on(attack):
@@ -130,8 +138,8 @@ async def hostile_nats() -> AsyncIterator[Attack]:
 @asynccontextmanager
 async def hostile_multicast() -> AsyncIterator[Attack]:
     """A group in which somebody else is too."""
-    async with places.multicast() as url:
-        group, port = urlsplit(url).hostname, urlsplit(url).port
+    async with PLACES["multicast"][0]() as place:
+        group, port = urlsplit(place.url).hostname, urlsplit(place.url).port
         assert group is not None
         assert port is not None
         loop, lo = asyncio.get_running_loop(), socket.inet_aton("127.0.0.1")
@@ -155,7 +163,7 @@ async def hostile_multicast() -> AsyncIterator[Attack]:
                 if source != mouth.getsockname():
                     attack.overhear(data)
 
-            attack = Attack(url, say)
+            attack = Attack(place.url, say)
             loop.add_reader(ear, overhear)
             try:
                 async with going_on(attack):
@@ -164,8 +172,75 @@ async def hostile_multicast() -> AsyncIterator[Attack]:
                 loop.remove_reader(ear)
 
 
+@asynccontextmanager
+async def hostile_kubernetes() -> AsyncIterator[Attack]:
+    """A namespace in which somebody else has the rights of a peer, and writes into everybody's mailboxes."""
+    with TemporaryDirectory() as folder, kube_server(Path(folder)) as kube:
+        namespace = kube.make_namespace()
+        install(kube, namespace)
+        tenant = Tenant(kube, namespace)
+        attack = Attack(f"k8s://{kube.kubeconfig('alice', namespace)}", tenant.say)
+        async with going_on(attack), asyncio.TaskGroup() as group:
+            listening = group.create_task(tenant.listen(attack.overhear))
+            yield attack
+            listening.cancel()
+
+
+class Tenant:
+    """Reads all mailboxes of a namespace, and fills them, as any peer may."""
+
+    def __init__(self, kube: KubeServer, namespace: str) -> None:
+        self._kube = kube
+        self._namespace = namespace
+        self._boxes: dict[tuple[bytes, bytes], deque[Entry]] = {}
+        """What we have put into them, by sender and recipient."""
+        self._touched: set[tuple[bytes, bytes]] = set()
+        self._said: set[str] = set()
+        self._count = 0
+
+    async def say(self, key: bytes, data: bytes) -> None:
+        """Put it where the recipient looks; what is said together is written together."""
+        try:
+            sender, recipient, _, _ = wire.decode_envelope(data)
+        except wire.WireError:
+            sender, recipient = key, key
+        # What is for somebody else goes into the mailbox of the opposite direction.
+        pair = (sender, recipient) if key == recipient else (recipient, sender)
+        self._count += 1
+        text = base64.b64encode(data).decode()
+        self._said.add(text)
+        self._boxes.setdefault(pair, deque(maxlen=MAX_ENTRIES)).append(Entry(self._count, text))
+        self._touched.add(pair)
+        if self._count % TOGETHER == 0:
+            await asyncio.to_thread(self._write)
+
+    async def listen(self, overhear: Callable[[bytes], None]) -> None:
+        """Go on reading what others write."""
+        while True:
+            for text in await asyncio.to_thread(self._read):
+                if text not in self._said:
+                    overhear(base64.b64decode(text))
+            await asyncio.sleep(5 * PAUSE)
+
+    def _write(self) -> None:
+        for pair in self._touched:
+            sender, recipient = map(PublicKey, pair)
+            write_mailbox(
+                self._kube,
+                self._namespace,
+                Mailbox(sender, recipient, tuple(self._boxes[pair])),
+                user="bob",
+            )
+        self._touched.clear()
+
+    def _read(self) -> list[str]:
+        found = self._kube.request("GET", collection_path(self._namespace), user="bob").body["items"]
+        return [entry.text for document in found for entry in Mailbox.parse(document).entries]
+
+
 HOSTILE: Final[Mapping[str, OpenHostile]] = {
     "grpc": hostile_grpc,
+    "k8s": hostile_kubernetes,
     "multicast": hostile_multicast,
     "nats": hostile_nats,
 }

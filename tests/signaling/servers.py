@@ -1,17 +1,22 @@
-"""Real backends for tests of several at once: where they run, how they fail, and a line that is slow."""
+"""The real servers of backends, for tests that kill and freeze them, and a line to them that is slow."""
 
 import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
-from functools import partial
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
+from tests.kube.installed import install
+from tests.kube.server import KubeServer, kube_server
 from tests.server.process import ServerProcess, signal_process
 from tests.signaling.nats_server import NatsServerProcess, free_port
 
-__all__ = ["NEEDS", "PLACES", "SERVERS", "OpenPlace", "OpenServer", "Server", "late"]
+__all__ = ["SERVERS", "OpenServer", "Server", "late"]
 
 
 class Server(Protocol):
@@ -22,6 +27,10 @@ class Server(Protocol):
     @property
     def url(self) -> str:
         """How peers reach it."""
+        ...
+
+    def by_way_of(self, port: int) -> str:
+        """How peers reach it by another port, which leads there."""
         ...
 
     async def start(self) -> None:
@@ -48,7 +57,11 @@ class SignalServer:
     @property
     def url(self) -> str:
         """How peers reach it."""
-        return f"grpc://127.0.0.1:{self.port}?insecure=true"
+        return self.by_way_of(self.port)
+
+    def by_way_of(self, port: int) -> str:
+        """How peers reach it by another port, which leads there."""
+        return f"grpc://127.0.0.1:{port}?insecure=true"
 
     async def start(self) -> None:
         """Start it, and wait until it listens."""
@@ -66,8 +79,44 @@ class SignalServer:
         os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)  # Its threads stop one by one.
 
 
+class NatsServer(NatsServerProcess):
+    """`nats-server`."""
+
+    def by_way_of(self, port: int) -> str:
+        """How peers reach it by another port, which leads there."""
+        return f"nats://127.0.0.1:{port}"
+
+
+class ApiServer:
+    """`kube-apiserver`, with its etcd."""
+
+    def __init__(self, kube: KubeServer, namespace: str) -> None:
+        port = urlsplit(kube.url).port
+        assert port is not None
+        self.port = port
+        self.url = f"k8s://{kube.kubeconfig('alice', namespace)}"
+        self._kube = kube
+        self._namespace = namespace
+
+    def by_way_of(self, port: int) -> str:
+        """How peers reach it by another port, which leads there."""
+        elsewhere = replace(self._kube, url=f"https://127.0.0.1:{port}")
+        return f"k8s://{elsewhere.kubeconfig('alice', self._namespace)}"
+
+    async def start(self) -> None:
+        """Start both, and wait until they serve."""
+        await asyncio.to_thread(self._kube.start)
+
+    async def kill(self) -> None:
+        """End both as a crash would."""
+        await asyncio.to_thread(self._kube.kill)
+
+    def freeze(self) -> None:
+        """Let it hold its connections and do nothing."""
+        self._kube.apiserver.freeze()
+
+
 OpenServer = Callable[[], AbstractAsyncContextManager[Server]]
-OpenPlace = Callable[[], AbstractAsyncContextManager[str]]
 
 
 @asynccontextmanager
@@ -80,7 +129,7 @@ async def grpc_server() -> AsyncIterator[Server]:
 @asynccontextmanager
 async def nats_server() -> AsyncIterator[Server]:
     """Have a NATS server, not yet started."""
-    server = NatsServerProcess(None, free_port())
+    server = NatsServer(None, free_port())
     try:
         yield server
     finally:
@@ -88,37 +137,21 @@ async def nats_server() -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def started(open_server: OpenServer) -> AsyncIterator[str]:
-    """Have a server that runs."""
-    async with open_server() as server:
-        await server.start()
-        yield server.url
+async def kubernetes_server() -> AsyncIterator[Server]:
+    """Have an API server that is set up, and does not run."""
+    with TemporaryDirectory() as folder, kube_server(Path(folder)) as kube:
+        namespace = kube.make_namespace()
+        install(kube, namespace)
+        kube.kill()
+        yield ApiServer(kube, namespace)
 
 
-@asynccontextmanager
-async def inprocess() -> AsyncIterator[str]:
-    """Have a world within this process that nobody else is in."""
-    yield f"inprocess:{os.urandom(8).hex()}"
-
-
-@asynccontextmanager
-async def multicast() -> AsyncIterator[str]:
-    """Have a group on the loopback interface that nobody else is in."""
-    yield f"multicast://239.77.1.4:{free_port()}?interface=lo&ttl=0"
-
-
-SERVERS: Final[Mapping[str, OpenServer]] = {"grpc": grpc_server, "nats": nats_server}
-"""Those backends that stand on a server."""
-
-PLACES: Final[Mapping[str, OpenPlace]] = {
-    "inprocess": inprocess,
-    "multicast": multicast,
-    **{kind: partial(started, open_server) for kind, open_server in SERVERS.items()},
+SERVERS: Final[Mapping[str, OpenServer]] = {
+    "grpc": grpc_server,
+    "k8s": kubernetes_server,
+    "nats": nats_server,
 }
-"""Every backend, in order to be used."""
-
-NEEDS: Final[Mapping[str, tuple[str, ...]]] = {"nats": ("nats",)}
-"""What those of a kind need of the machine (`tests.needs`)."""
+"""Those backends that stand on a server; what they need of the machine `tests.places` knows."""
 
 
 @asynccontextmanager
