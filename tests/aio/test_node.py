@@ -207,7 +207,7 @@ async def test_data_that_looks_like_stun_is_refused_and_counted() -> None:
 async def test_a_full_receive_queue_drops_the_oldest_and_counts_it() -> None:
     async with two_sessions() as (_, to_alice):
         for number in range(1030):
-            to_alice.datagrams_received([b"%d" % number])
+            to_alice.datagrams_received([b"%d" % number], 0.0)
         assert await to_alice.recv() == b"6"
         assert to_alice.stats.drops["receive-queue-full"] == 6
 

@@ -377,7 +377,7 @@ def test_a_lost_path_is_explained_and_its_route_taken_away() -> None:
     world = one_path()
     world.link.drop = lambda packet: True
     world.run(30.0)
-    assert world.a.all(Suspected) == [Suspected("two checks in a row were not answered")]
+    assert world.a.all(Suspected) == [Suspected("several checks in a row were not answered")]
     assert world.a.all(ConsentLost) == [ConsentLost("no path answered for 5 s")]
     assert (world.a.agent.route, world.a.agent.selected) == (None, None)
 

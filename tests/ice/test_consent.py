@@ -111,19 +111,43 @@ def test_an_answer_between_two_misses_begins_the_count_anew() -> None:
     assert step(consent)[1] is Verdict.CHECK
 
 
-def test_haste_makes_the_check_due_at_once_and_its_misses_short() -> None:
+def test_haste_makes_a_check_due_at_once_and_the_fourth_miss_a_tenth_of_a_second_each_count() -> None:
     consent = resting()
     consent.hasten(2.0)
-    steps = [step(consent) for _ in range(3)]
-    assert [now for now, _ in steps] == pytest.approx([2.0, 2.3, 2.6])
-    assert [verdict for _, verdict in steps] == [Verdict.CHECK, Verdict.CHECK, Verdict.SUSPECT]
+    steps = [step(consent) for _ in range(5)]
+    assert [now for now, _ in steps] == pytest.approx([2.0, 2.1, 2.2, 2.3, 2.4])
+    assert [verdict for _, verdict in steps] == [Verdict.CHECK] * 4 + [Verdict.SUSPECT]
 
 
-def test_haste_waits_for_three_round_trips_all_the_same() -> None:
+def test_haste_waits_for_one_and_a_half_round_trips_where_that_is_longer() -> None:
     consent = resting()
     consent.hasten(2.0)
     step(consent, rtt=0.2)
-    assert due(consent) == pytest.approx(2.6)
+    assert due(consent) == pytest.approx(2.3)
+
+
+def test_what_the_peer_misses_counts_as_half_of_what_we_are_to_miss() -> None:
+    consent = resting()
+    consent.hasten(2.0, lost_by_peer=True)
+    steps = [step(consent) for _ in range(3)]
+    assert [verdict for _, verdict in steps] == [Verdict.CHECK, Verdict.CHECK, Verdict.SUSPECT]
+    assert steps[-1][0] == pytest.approx(2.2)
+
+
+def test_what_the_peer_misses_shortens_a_haste_that_has_begun() -> None:
+    consent = resting()
+    consent.hasten(2.0)
+    step(consent)
+    consent.hasten(2.05, lost_by_peer=True)
+    assert [step(consent)[1] for _ in range(2)] == [Verdict.CHECK, Verdict.SUSPECT]
+
+
+def test_haste_upon_haste_asks_no_more_often() -> None:
+    consent = resting()
+    consent.hasten(2.0)
+    step(consent)
+    consent.hasten(2.05)
+    assert due(consent) == pytest.approx(2.1)
 
 
 def test_after_an_answer_nothing_is_hasty_any_more() -> None:
@@ -136,17 +160,38 @@ def test_after_an_answer_nothing_is_hasty_any_more() -> None:
     assert due(consent) == now + 1.0
 
 
-def test_haste_changes_nothing_while_an_answer_is_awaited() -> None:
+def test_haste_puts_an_end_to_the_patience_with_a_check_under_way() -> None:
     consent = resting()
     now, _ = step(consent)
-    consent.hasten(now + 0.1)
-    assert due(consent) == now + 1.0
+    consent.hasten(now + 0.5)
+    assert step(consent) == (now + 0.5, Verdict.CHECK)
+    assert due(consent) == pytest.approx(now + 0.6)
 
 
 def test_haste_changes_nothing_while_the_path_is_suspect() -> None:
     consent, now = suspect()
     consent.hasten(now + 0.1)
     assert due(consent) == now + 0.5
+
+
+def test_a_path_that_is_suspect_early_is_lost_no_earlier_than_by_patience() -> None:
+    patient, hasty = resting(), resting()
+    hasty.hasten(0.5)
+    ends = []
+    for consent in (patient, hasty):
+        while (now := due(consent)) < 60.0 and consent.tick(now, RTT) is not Verdict.LOST:
+            pass
+        ends.append(now)
+    assert ends[1] == pytest.approx(ends[0])
+
+
+def test_a_path_that_is_in_haste_for_long_is_lost_after_the_timeout_as_ever() -> None:
+    consent = resting()
+    consent.hasten(20.0)
+    while consent.tick(due(consent), RTT) is not Verdict.SUSPECT:
+        pass
+    assert consent.tick(25.3, RTT) is Verdict.PROBE
+    assert consent.tick(25.5, RTT) is Verdict.LOST
 
 
 def test_without_a_path_there_is_nothing_to_hasten() -> None:

@@ -125,6 +125,13 @@ class Side:
         self.machine.restart(self.now)
         return self.drained()
 
+    def sends(self) -> "Side":
+        """Send a datagram, as the data path does."""
+        self.machine.traffic.sent += 1
+        if self.machine.traffic.resting:
+            self.machine.data_flows(self.now)
+        return self.drained()
+
     def closes(self) -> "Side":
         self.machine.close(self.now)
         return self.drained()

@@ -362,6 +362,36 @@ def test_suspicion_is_no_state() -> None:
     assert alice.state() is State.COMPLETED
 
 
+def test_data_that_is_sent_into_silence_makes_us_check_the_path_before_consent_is_due() -> None:
+    alice, bob = Side(), Partner(7)
+    connected(alice, bob)
+    bob.answers(alice)
+    alice.run(1.0).clear()
+    alice.sends()
+    assert alice.run(1.1).checks(bob.credentials.ufrag) == []
+    assert len(alice.run(1.25).checks(bob.credentials.ufrag)) == 1
+
+
+def test_without_data_nothing_is_checked_before_consent_is_due() -> None:
+    alice, bob = Side(), Partner(7)
+    connected(alice, bob)
+    bob.answers(alice)
+    alice.clear()
+    assert alice.run(3.9).checks(bob.credentials.ufrag) == []
+
+
+def test_data_without_a_path_that_is_agreed_upon_makes_us_check_nothing() -> None:
+    alice = Side().open()
+    alice.sends()
+    assert alice.run(0.3).sent == []
+
+
+def test_closed_session_does_not_look_at_its_data() -> None:
+    alice = Side().open().closes()
+    alice.sends()
+    assert alice.machine.deadline is None
+
+
 def test_ticking_early_or_late_is_harmless() -> None:
     alice = Side().open()
     for step in range(100):

@@ -324,6 +324,13 @@ class Node:
         self._machine.drain(machine, self._loop.time())
         self._driver.settle()
 
+    def data_flows(self, session: Session) -> None:
+        """Look at a session's traffic from now on (`Session` does this for a datagram after a rest)."""
+        machine = self._machine.sessions[session.peer]
+        machine.data_flows(self._loop.time())
+        self._machine.drain(machine, self._loop.time())
+        self._driver.settle()
+
     def why_not_connected(self, session: Session) -> str:
         """Say in words what stands between the two peers as far as it is known."""
         peer, last = session.peer, session.history[-1] if session.history else None
@@ -356,7 +363,7 @@ class Node:
         if session is None:
             self._others_received(base, datagrams, source)
             return
-        session.datagrams_received(data_alone)
+        session.datagrams_received(data_alone, self._loop.time())
         if len(data_alone) < len(datagrams):
             for data in filter(stun.is_stun, datagrams):
                 self._datagram_received(base, data, source)
@@ -380,7 +387,7 @@ class Node:
 
     def _deliver(self, machine: SessionMachine, data: bytes) -> None:
         if (session := self._sessions.get(machine)) is not None:
-            session.datagrams_received((data,))
+            session.datagrams_received((data,), self._loop.time())
 
     def _message_received(self, pair: PublicKeyPair, message: Message) -> None:
         if pair.theirs is not None:

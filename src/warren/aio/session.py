@@ -47,6 +47,10 @@ class Host(Protocol):
         """Restart the machine."""
         ...
 
+    def data_flows(self, session: "Session") -> None:
+        """Tell the machine that a datagram has passed while nobody looked."""
+        ...
+
     def why_not_connected(self, session: "Session") -> str:
         """Say in words what stands between the two peers as far as it is known."""
         ...
@@ -62,6 +66,7 @@ class Session:
         self, machine: SessionMachine, sockets: Mapping[Base, Sender], host: Host, opened_at: float
     ) -> None:
         self._machine = machine
+        self._traffic = machine.traffic
         self._sockets = sockets
         self._host = host
         self._opened_at = opened_at
@@ -70,7 +75,7 @@ class Session:
         self._receivers: deque[asyncio.Future[None]] = deque()
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._listeners: list[asyncio.Queue[StateChanged | PathChanged | None]] = []
-        self._sent = self._sent_bytes = self._received = self._received_bytes = self._path_changes = 0
+        self._path_changes = 0
         self._drops: Counter[str] = Counter()
 
     @property
@@ -101,12 +106,12 @@ class Session:
     @property
     def stats(self) -> Stats:
         """The counters as they are now."""
-        path = self._machine.path
+        path, traffic = self._machine.path, self._traffic
         return Stats(
-            datagrams_sent=self._sent,
-            bytes_sent=self._sent_bytes,
-            datagrams_received=self._received,
-            bytes_received=self._received_bytes,
+            datagrams_sent=traffic.sent,
+            bytes_sent=traffic.sent_bytes,
+            datagrams_received=traffic.received,
+            bytes_received=traffic.received_bytes,
             path_changes=self._path_changes,
             rtt=path.rtt if path else None,
             drops=dict(self._machine.drops + self._drops),
@@ -140,8 +145,11 @@ class Session:
                 "STUN's magic cookie is in the datagram's bytes 4 to 7: the other end would think it is STUN"
             )
         self._sockets[route.base].send(data, route.destination)
-        self._sent += 1
-        self._sent_bytes += len(data)
+        traffic = self._traffic
+        traffic.sent += 1
+        traffic.sent_bytes += len(data)
+        if traffic.resting:
+            self._host.data_flows(self)
 
     async def recv(self) -> bytes:
         """Wait for the next datagram.
@@ -251,10 +259,14 @@ class Session:
 
     # What the node tells
 
-    def datagrams_received(self, datagrams: Sequence[bytes]) -> None:
+    def datagrams_received(self, datagrams: Sequence[bytes], now: float) -> None:
         """Queue datagrams of the peer; over 1,024 the oldest are dropped and counted."""
-        self._received += len(datagrams)
-        self._received_bytes += sum(map(len, datagrams))
+        traffic = self._traffic
+        traffic.received += len(datagrams)
+        traffic.received_bytes += sum(map(len, datagrams))
+        traffic.heard_at = now
+        if traffic.resting:
+            self._host.data_flows(self)
         self._datagrams.extend(datagrams)
         while len(self._datagrams) > RECEIVE_QUEUE:
             self._datagrams.popleft()

@@ -245,6 +245,11 @@ class Agent:
         if (attempt := self._changing()) is not None:
             attempt.suspect(reason, now)
 
+    def hasten(self, now: float) -> None:
+        """Nothing comes over the selected pair, and something should: check it now."""
+        if self._attempt is not None:
+            self._attempt.hasten(now)
+
     def close(self, now: float) -> None:
         """Forget everything; nothing is sent and no timer runs any more."""
         self._closed = True

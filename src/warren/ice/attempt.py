@@ -365,6 +365,10 @@ class Attempt:
         if self._pairs.selected is not None:
             self._choice.doubt(reason, now)
 
+    def hasten(self, now: float) -> None:
+        """Check the selected pair now."""
+        self._choice.hasten(now)
+
     # Ends
 
     def _fail(self, pair: Pair, error: str, now: float) -> None:

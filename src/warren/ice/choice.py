@@ -1,5 +1,6 @@
 """Choice: which pair is used, that the peer knows, that it goes on working, and what replaces it."""
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -23,6 +24,9 @@ MAX_CLIMBERS: Final = 8
 RELAY_WAIT: Final = 0.150
 """How long a relayed pair is not nominated while a direct one may still answer; data uses it at once."""
 
+ASKED_AGAIN: Final = 0.45
+"""A peer of our kind that checks the pair again so soon has had no answer, or is in haste like us."""
+
 SETTLING: Final = 1.0
 """How long after a choice the peer may still check other pairs without having lost the chosen one."""
 
@@ -35,6 +39,7 @@ class Choice:
         "_climb_at",
         "_consent",
         "_cut",
+        "_heard_at",
         "_held",
         "_nominator",
         "_pairs",
@@ -60,6 +65,7 @@ class Choice:
         self._climb_at = 0.0
         self._relays_at: float | None = None
         self._selected_at = 0.0
+        self._heard_at = -math.inf
         self._held = False
         self._returning = False
         self._cut = "the path is gone"
@@ -198,18 +204,31 @@ class Choice:
     # Keeping
 
     def heard(self, pair: Pair, now: float) -> None:
-        """A check of the peer came over this pair: if it fell back to that, our path leads nowhere, too.
+        """A check of the peer came over this pair: a controlled one shows by it that our path leads nowhere.
 
-        A controlled peer cannot say so in another way when its address is gone, and follows us everywhere.
+        It cannot say so in another way, and follows us everywhere. If it asks the chosen pair again, our
+        answer did not reach it; if it asks a worse one, it has lost the chosen one, and only we are left.
         """
-        selected = self._pairs.selected
+        selected, before = self._pairs.selected, self._heard_at
         if selected is None:
             return
         if pair.replaces(selected):
             self._consent.hasten(now)
         if not self._side.controlling or now < self._selected_at + SETTLING:
             return
-        if pair.state is PairState.SUCCEEDED and pair.priority < selected.priority:
+        if pair is selected:
+            self._heard_at = now
+            # Others answer each of our checks by one of theirs.
+            if self._side.renomination and now < before + ASKED_AGAIN:
+                self._consent.hasten(now)
+        elif pair.state is PairState.SUCCEEDED and pair.priority < selected.priority:
+            self._consent.hasten(now, lost_by_peer=True)
+
+    def hasten(self, now: float) -> None:
+        """Nothing comes any more, and something should: check the selected pair at once."""
+        selected = self._pairs.selected
+        # What is lost on a connection comes later by itself: there silence tells little.
+        if selected is not None and not selected.is_stream:
             self._consent.hasten(now)
 
     def doubt(self, reason: str, now: float) -> None:
@@ -322,7 +341,7 @@ class Choice:
                 self._prober.check(selected, now)
                 self._climb(selected, now)
             case Verdict.SUSPECT:
-                self._distrust("two checks in a row were not answered")
+                self._distrust("several checks in a row were not answered")
                 self._probe(now)
             case Verdict.PROBE:
                 self._probe(now)

@@ -28,6 +28,7 @@ from warren.sansio import Dice, earliest
 from warren.session.chronicle import Chronicle
 from warren.session.config import Config
 from warren.session.cunicu import PlainPeer
+from warren.session.flow import Traffic, Watch
 from warren.session.generation import LIVE, Generation, Heard
 from warren.session.limits import Bucket
 from warren.session.outputs import Path, PathSuspected, SessionOutput, StateChanged
@@ -79,6 +80,9 @@ class SessionMachine:
         """What came in the peer's name and was of no use, by reason."""
         self.route: Route | None = None
         """Where data goes, as of the last `outputs`; another object when the path changes."""
+        self.traffic = Traffic()
+        """What has crossed, counted by the data path."""
+        self._watch = Watch(self.traffic)
         self._describe_nat = describe_nat
         self._chronicle = Chronicle()
         self._rules = Rules()
@@ -154,6 +158,7 @@ class SessionMachine:
             self._is_open = False
             self._succession.close(now)
             self._plain.forget()
+            self._watch.rest()
             self._reckon()
 
     def restart(self, now: float, reason: str = "restarted by the user") -> None:
@@ -161,6 +166,11 @@ class SessionMachine:
         if self._is_open:
             self._succession.begin(reason, now, forced=True)
             self._settle(now)
+
+    def data_flows(self, now: float) -> None:
+        """A datagram has come or gone while `traffic` was resting: from now on silence is noticed."""
+        if self._is_open:
+            self._watch.begin(now)
 
     # Our side of the network
 
@@ -389,13 +399,15 @@ class SessionMachine:
     @property
     def deadline(self) -> float | None:
         """When `tick` wants to be called."""
-        first = self._own_due
+        first = earliest(self._own_due, self._watch.due)
         for generation in self._roster.living:
             first = earliest(first, generation.agent.deadline)
         return first
 
     def tick(self, now: float) -> None:
         """Do what is due."""
+        if self._watch.due is not None and self._watch.due <= now:
+            self._look(now)
         for generation in self._roster.living:
             due = generation.agent.deadline
             if due is not None and due <= now:
@@ -406,6 +418,10 @@ class SessionMachine:
             self._speech.tick(now)
             self._plain.tick(now)
             self._settle(now)
+
+    def _look(self, now: float) -> None:
+        if self._watch.look(now) and (carrier := self._roster.carrier) is not None:
+            carrier.agent.hasten(now)
 
     def outputs(self) -> list[SessionOutput]:
         """Hand over what is to be done or told, in order."""
