@@ -147,9 +147,10 @@ class Ends:
         await self.flows(seconds=seconds)
         self.say("stop")
 
-    async def flows(self, more: int = 0, seconds: float = 20.0) -> None:
-        """Wait until so many more datagrams than now have come at both ends."""
-        for one, other, before in [(one, other, _came(one, other)) for one, other in self._both]:
+    async def flows(self, more: int = 0, seconds: float = 20.0, at: Sequence[int] = (0, 1)) -> None:
+        """Wait until so many more datagrams than now have come at both ends, or `at` one of them."""
+        ends = [self._both[end] for end in at]
+        for one, other, before in [(one, other, _came(one, other)) for one, other in ends]:
             await one.until(partial(_has_come, one, other, before + more), seconds)
 
     async def counts(self) -> list[Event]:

@@ -118,8 +118,8 @@ PORTS, SYMMETRIC = Network.PORT_RESTRICTED, Network.SYMMETRIC
 EVENTS: Final = {
     "TURN server killed and restarted": Event(relay_restarted, SYMMETRIC, True, None),
     "symmetric NATs become port-restricted": Event(direct_path_opens, SYMMETRIC, True, 1.0, by="tcp"),
-    "direct path lost": Event(direct_path_is_lost, PORTS, False, 9.0),
-    "direct path lost for a while": Event(direct_path_is_lost_for_a_while, PORTS, False, 9.0),
+    "direct path lost": Event(direct_path_is_lost, PORTS, False, 1.0),
+    "direct path lost for a while": Event(direct_path_is_lost_for_a_while, PORTS, False, 1.0),
     "uplink of who controls lost, another works": Event(uplink_is_lost, PORTS, False, 1.0, uplinks=2),
     "uplink of who is controlled lost, another works": Event(
         uplink_is_lost, PORTS, False, 1.0, uplinks=2, left_controls=False

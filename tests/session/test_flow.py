@@ -77,6 +77,14 @@ def test_a_flow_that_ceases_is_asked_about_after_a_fifth_of_a_second_and_once() 
     assert flow.asks(60.0) == [1.18]
 
 
+def test_a_flow_that_ceases_right_after_a_look_is_asked_about_all_the_same() -> None:
+    flow = Flow()
+    for now in (0.0, 0.05, 0.1, 0.15, 0.2):
+        flow.asks(now)
+        flow.comes(now)
+    assert flow.asks(60.0) == [0.4]
+
+
 def test_when_nothing_comes_or_goes_any_more_it_rests() -> None:
     flow = Flow()
     flow.runs(1.0, comes=0.02, goes=0.02)

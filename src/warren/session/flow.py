@@ -49,7 +49,7 @@ class Watch:
         self._questions = Bucket(1.0, 2)
         self._sent = self._received = 0
         self._flowed = False
-        """Whether data flowed before the last look, and had not ceased by then."""
+        """Whether data flowed at the last look."""
 
     def begin(self, now: float) -> None:
         """A datagram has come or gone: look from now on."""
@@ -64,13 +64,14 @@ class Watch:
     def look(self, now: float) -> bool:
         """Look; True where the path is to be asked."""
         traffic = self._traffic
-        flowed = traffic.sent > self._sent or traffic.received >= self._received + FLOWS
+        # Two looks can be so close to each other that hardly anything has come in between.
+        flowed = self._flowed or traffic.sent > self._sent or traffic.received >= self._received + FLOWS
         self._sent, self._received = traffic.sent, traffic.received
         ceased = now >= traffic.heard_at + SILENCE
-        before, self._flowed = self._flowed, flowed and not ceased
+        self._flowed = flowed and not ceased
         if not ceased:
             self.due = traffic.heard_at + SILENCE
-        elif flowed or before:
+        elif flowed:
             self.due = now + PAUSE
             return self._questions.take(now)
         else:

@@ -101,9 +101,11 @@ class SimNetwork:
         nat = Nat(kind, address, self._dice, timeout=timeout, hairpin=hairpin, preserve_ports=preserve_ports)
         return SimRouter(name, nat, outer or self.internet)
 
-    def cut(self, one: SimHost, other: SimHost) -> None:
-        """Let nothing pass between two hosts, in either direction."""
-        self._cut[one.name, other.name] = self._cut[other.name, one.name] = None
+    def cut(self, one: SimHost, other: SimHost, *, back: bool = True) -> None:
+        """Let nothing pass from one host to another, nor `back`."""
+        self._cut[one.name, other.name] = None
+        if back:
+            self._cut[other.name, one.name] = None
 
     def mend(self, one: SimHost, other: SimHost) -> None:
         """Undo `cut`."""
