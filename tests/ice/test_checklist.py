@@ -429,10 +429,18 @@ def test_only_a_better_kind_of_way_than_the_selected_one_is_wanted() -> None:
     pairs = Checklist(controlling=True)
     direct, over_tcp = form(pairs), connection(pairs)
     assert pairs.is_wanted(over_tcp)
+    direct.fresh = over_tcp.fresh = True
     pairs.selected = over_tcp
     assert [pairs.is_wanted(pair) for pair in (direct, over_tcp)] == [True, False]
     pairs.selected = direct
     assert [pairs.is_wanted(pair) for pair in (direct, over_tcp)] == [False, False]
+
+
+def test_while_the_selected_one_does_not_answer_every_kind_is_wanted() -> None:
+    pairs = Checklist(controlling=True)
+    direct, over_tcp = form(pairs), connection(pairs)
+    pairs.selected = direct
+    assert pairs.is_wanted(over_tcp)
 
 
 PASSIVE_ADDRESS = (PASSIVE.address, PASSIVE.port)

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.ice.link import Packet, Peer, World, public
+from tests.ice.link import Packet, Peer, World, host, public
 from tests.ice.test_choice import A1, A2, B1, B2, D, asks, cut, kinds, over_tcp, path, two_paths
 from warren.ice.outputs import PairSelected
+from warren.ice.transport import Base
 
 NOW = 3.0
 """When the better path dies: a while after it was chosen."""
@@ -73,6 +74,29 @@ def test_who_moves_goes_to_where_it_was_once() -> None:
         hasten(world, peer, NOW)
     world.run(NOW + 4.0)
     assert [kinds(peer).count(PairSelected) for peer in (world.a, world.b)] == [2, 2]
+
+
+def test_pairs_whose_checks_had_stopped_are_asked_on_when_the_better_one_dies() -> None:
+    world = World(public(A1, A2), public(B1, B2), delay=D)
+    world.link.drop = lambda packet: packet.base.address in (A2, B2)
+    world.introduce().run(NOW)
+    world.link.drop = cut(A1, B1)
+    hasten(world, world.a, NOW)
+    world.run(NOW + 0.65 + 6 * D)
+    assert path(world.a) == (A2, B2)
+
+
+def test_a_pair_that_nobody_has_asked_is_asked_when_the_better_one_dies() -> None:
+    world = World(public(A1), public(B1), delay=D)
+    world.introduce(end=False).run(2.0)
+    late = host(Base(B2, 4000), 1)
+    world.a.agent.add_remote(late.candidate, 2.0)
+    hasten(world, world.a, NOW)
+    assert not world.link.requests(world.a, (B2, 4000))
+    world.link.drop = lambda packet: packet.destination[0] == B1
+    hasten(world, world.a, 4.0)
+    world.run(4.4)
+    assert world.link.requests(world.a, (B2, 4000))
 
 
 def test_a_check_of_the_chosen_path_that_comes_again_makes_the_one_who_controls_ask() -> None:

@@ -68,3 +68,13 @@ def test_trials_end_together() -> None:
     trials.end_all()
     assert trials.due is None
     assert not trials.answered(pair, 5.0)
+
+
+def test_when_a_pair_is_used_the_trials_of_better_ones_go_on_and_others_end() -> None:
+    trials, pairs = Trials(), Checklist(controlling=True)
+    better, used, worse = (form(pairs, 1000 + index, index=index) for index in range(3))
+    for pair in (better, worse):
+        pair.lapses = 1
+        trials.answered(pair, 0.0)
+    trials.end_below(used)
+    assert trials.pop_due(0.5) == [better]

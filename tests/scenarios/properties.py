@@ -26,7 +26,7 @@ ENVELOPES_PER_TEN_SECONDS: Final = 100
 """What one warren peer may publish to one other in any ten seconds."""
 
 PACKETS_WHILE_WELL: Final = 150
-ENVELOPES_WHILE_WELL: Final = 10
+ENVELOPES_WHILE_WELL: Final = 12
 ENVELOPES_WHILE_REPLAYED: Final = 15
 """What one peer may send in the seven seconds in which all is well; twice as many packets beside a relay."""
 

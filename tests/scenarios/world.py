@@ -7,6 +7,7 @@ from itertools import permutations
 from random import Random
 from typing import Final
 
+from tests.scenarios.dead_paths import let_die
 from tests.scenarios.ends import problems
 from tests.scenarios.hostile import Attacker, HostileServer
 from tests.scenarios.peers import Peer
@@ -173,6 +174,8 @@ class World:
             self._calm_down()
             await self._settle()
             await self._hold()
+            if self.plan.quiet and self.turn is not None:
+                await let_die(self.plan, self.peers, self.network, self.watch)
             self.watch.look_at_tables(self.peers)
         except* Violation as error:
             raise error.exceptions[0] from None

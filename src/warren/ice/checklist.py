@@ -280,8 +280,9 @@ class Checklist:
         return pair in self._best()
 
     def is_wanted(self, pair: Pair) -> bool:
-        """Whether its schedule goes on: nothing is selected, or only a worse kind of way."""
-        return self.selected is None or pair.tier < self.selected.tier
+        """Whether its schedule goes on: nothing that answers is selected, or only a worse kind of way."""
+        selected = self.selected
+        return selected is None or not selected.fresh or pair.tier < selected.tier
 
     def sharing(self, pair: Pair) -> int:
         """How many densely checked pairs lead to its address, itself included."""

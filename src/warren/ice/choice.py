@@ -159,7 +159,7 @@ class Choice:
             self._climb_at = now + CLIMB[0]
         if before is not None and not before.fresh:
             before.lapses += 1
-        self._trials.end_all()
+        self._trials.end_below(pair)
         self.begun, self._selected_at = True, now
         self._pairs.selected = pair
         self._direct(pair)
@@ -235,28 +235,34 @@ class Choice:
         """Believe in no pair until it answers again, and ask every one that ever did."""
         if not self._consent.suspect:
             self._consent.doubt(now)
-            self._distrust(reason)
+            self._distrust(reason, now)
         for pair in self._worked:
             self._prober.check(pair, now)
 
-    def _distrust(self, reason: str) -> None:
+    def _distrust(self, reason: str, now: float) -> None:
         for pair in self._pairs:
             pair.fresh = False
         self._trials.end_all()
         self._side.outputs.append(Suspected(reason))
+        # Nobody has asked those below the selected one while it worked.
+        self._go_on(now)
+        self._prober.start(now)
 
     def abandon(self, reason: str, now: float) -> None:
         """The local address of the selected pair is gone: another pair must answer, or consent is lost."""
         self.route = None
         if self._fall_back(reason, now):
             return
-        for pair in self._pairs:
-            if pair.state is PairState.IN_PROGRESS and pair.due is None:
-                self._pairs.schedule(pair, now)
+        self._go_on(now)
         if any(pair.state is not PairState.FAILED for pair in self._pairs):
             self.expect(reason, now, returning=False)
         else:
             self.lost = f"{reason}, and there is no other"
+
+    def _go_on(self, now: float) -> None:
+        for pair in self._pairs:
+            if pair.state is PairState.IN_PROGRESS and pair.due is None:
+                self._pairs.schedule(pair, now)
 
     def replace(self, reason: str, now: float) -> bool:
         """The connection of the selected pair is over: another pair that has worked must answer, if any."""
@@ -270,7 +276,7 @@ class Choice:
         """
         self._returning, self._cut = returning, reason
         if not self._consent.suspect:
-            self._distrust(reason)
+            self._distrust(reason, now)
         self._consent.cut(now)
 
     @property
@@ -341,7 +347,7 @@ class Choice:
                 self._prober.check(selected, now)
                 self._climb(selected, now)
             case Verdict.SUSPECT:
-                self._distrust("several checks in a row were not answered")
+                self._distrust("several checks in a row were not answered", now)
                 self._probe(now)
             case Verdict.PROBE:
                 self._probe(now)

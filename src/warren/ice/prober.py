@@ -31,11 +31,11 @@ class Prober:
         """When the bucket of the process may have a token for us."""
 
     def start(self, now: float) -> None:
-        """Send the first checks of waiting pairs, the best first; none of those below the selected one."""
+        """Send the first checks of waiting pairs, the best first; none below a selected one that answers."""
         waited_for, self.paced_at = self.paced_at, None
         side, selected = self._side, self._pairs.selected
         while (pair := self._pairs.next_waiting()) is not None:
-            if selected is not None and pair.priority <= selected.priority:
+            if selected is not None and selected.fresh and pair.priority <= selected.priority:
                 return
             at = self._earliest(pair, now)
             if at == now and not side.pacer.take(now):

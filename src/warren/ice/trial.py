@@ -70,5 +70,10 @@ class Trials:
         return [pair for pair in due if pair in self._by_pair]
 
     def end_all(self) -> None:
-        """Nothing works any more, or something better does: whatever answers next is welcome."""
+        """Nothing works any more: whatever answers next is welcome."""
         self._by_pair.clear()
+
+    def end_below(self, selected: Pair) -> None:
+        """This pair is used from now on: those on trial that are better go on."""
+        for pair in [pair for pair in self._by_pair if pair.priority <= selected.priority]:
+            del self._by_pair[pair]

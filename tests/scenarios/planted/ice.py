@@ -62,6 +62,13 @@ ICE: Final = (
         "                self._checks.forget_old(now)\n                self._prober.check(selected, now)\n",
         "                self._checks.forget_old(now)\n",
     ),
+    Mutant("haste-is-patient", CONSENT, "HASTY_WAIT: Final = 0.1", "HASTY_WAIT: Final = 1.0"),
+    Mutant(
+        "pairs-below-a-dead-one-stay-unasked",
+        PROBER,
+        "if selected is not None and selected.fresh and pair.priority <= selected.priority:",
+        "if selected is not None and pair.priority <= selected.priority:",
+    ),
     Mutant(
         "consent-never-ends", CONSENT, "if now >= self._lost_at:", "if now < self._lost_at - self._timeout:"
     ),
