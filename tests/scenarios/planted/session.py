@@ -13,6 +13,7 @@ GENERATION: Final = "session/generation.py"
 SUCCESSION: Final = "session/succession.py"
 ROSTER: Final = "session/roster.py"
 LIMITS: Final = "session/limits.py"
+FLOW: Final = "session/flow.py"
 
 SESSION: Final = (
     # Rule 2.
@@ -140,5 +141,11 @@ SESSION: Final = (
         LIMITS,
         "if buckets[0].take(now) or (binds and buckets[1].take(now)):",
         "if buckets[0].take(now):",
+    ),
+    Mutant(
+        "silence-is-not-noticed",
+        FLOW,
+        "            self.due = now + PAUSE\n            return self._questions.take(now)\n",
+        "            self.due = now + PAUSE\n",
     ),
 )
