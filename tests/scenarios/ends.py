@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import combinations
+from typing import Final
 
 from tests.scenarios.peers import Peer
 from tests.scenarios.plan import PeerPlan, Plan, direct, reachable
@@ -10,7 +11,10 @@ from warren.messages import CandidateType
 from warren.session.outputs import Path
 from warren.testing.nat import NatKind
 
-__all__ = ["problems"]
+__all__ = ["WRONG_WAY", "problems"]
+
+WRONG_WAY: Final = "the wrong way"
+"""What is said of a relayed path where there is a direct one, or the other way round."""
 
 
 def problems(plan: Plan, peers: list[Peer], watch: Watch, began: float) -> list[str]:
@@ -36,7 +40,7 @@ def _not_connected(watch: Watch, one: Peer, other: Peer) -> Iterator[str]:
         elif not watch.data_came(peer, partner):
             yield f"nothing of {peer.name} comes to {partner.name}"
         elif (path := peer.path_to(partner)) and path.relayed is direct(peer.plan, partner.plan):
-            yield f"{peer.name} goes to {partner.name} the wrong way: {_words(path)}"
+            yield f"{peer.name} goes to {partner.name} {WRONG_WAY}: {_words(path)}"
         peer.send(partner)
 
 

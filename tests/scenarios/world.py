@@ -8,7 +8,7 @@ from random import Random
 from typing import Final
 
 from tests.scenarios.dead_paths import let_die
-from tests.scenarios.ends import problems
+from tests.scenarios.ends import WRONG_WAY, problems
 from tests.scenarios.hostile import Attacker, HostileServer
 from tests.scenarios.peers import Peer
 from tests.scenarios.plan import PeerPlan, Plan, Trouble, direct, draw, reachable
@@ -24,6 +24,9 @@ from warren.testing.signaling import SimCarrier
 from warren.testing.turn import TurnServer
 
 __all__ = ["Outcome", "play"]
+
+CLIMBING: Final = 100.0
+"""How long a path that lost packets may be left to a relay: it is asked once a minute, and put on trial."""
 
 HOLDING: Final = 6.0
 """How long that must hold then."""
@@ -355,8 +358,10 @@ class World:
             # cunīcu begins anew for every envelope that comes late; only then can anything settle.
             await asyncio.sleep(self.plan.signaling.hold)
         began = self.loop.time()
-        patience = self.plan.patience
         while found := problems(self.plan, self.peers, self.watch, began):
+            patience = self.plan.patience
+            if not self.plan.calm_network and all(WRONG_WAY in text for text in found):
+                patience = max(patience, CLIMBING)
             if self.loop.time() - began > patience:
                 raise Violation("end", f"{patience:.0f} s after the trouble: {'; '.join(found)}")
             await asyncio.sleep(0.5)
