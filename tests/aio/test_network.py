@@ -39,6 +39,36 @@ def test_link_local_ipv6_is_left_out() -> None:
     assert usable_addresses([item], Config()) == ([], [(item, "IPv6 link-local")])
 
 
+HARDWARE = InterfaceAddress("eth0", "2001:db8::200:ff:fe00:1")
+CHOSEN = InterfaceAddress("eth0", "2001:db8::53")
+TEMPORARY = InterfaceAddress("eth0", "2001:db8::b3c1:55aa:9e04:1d2f", temporary=True)
+
+
+def test_an_address_made_of_the_hardwares_is_left_out_beside_a_temporary_one() -> None:
+    used, left_out = usable_addresses([HARDWARE, TEMPORARY, CHOSEN, ETHERNET], Config())
+    assert used == [TEMPORARY, CHOSEN, ETHERNET]
+    assert left_out == [(HARDWARE, "IPv6 address made of the hardware's, beside a temporary one")]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ETHERNET,
+        CHOSEN,
+        InterfaceAddress("eth1", TEMPORARY.address, temporary=True),
+        InterfaceAddress("eth0", "2001:db8:0:1:b3c1:55aa:9e04:1d2f", temporary=True),
+    ],
+)
+def test_it_is_used_where_no_temporary_one_of_its_network_is_beside_it(other: InterfaceAddress) -> None:
+    assert HARDWARE in usable_addresses([HARDWARE, other], Config())[0]
+
+
+@pytest.mark.parametrize("address", ["fec0::1", "::ffff:192.0.2.7"])
+def test_ipv6_addresses_of_abandoned_kinds_are_left_out(address: str) -> None:
+    item = InterfaceAddress("eth0", address)
+    assert usable_addresses([item], Config()) == ([], [(item, "IPv6 address of a kind that is used no more")])
+
+
 def test_addresses_in_excluded_networks_are_left_out() -> None:
     used, left_out = usable_addresses([ETHERNET], Config(exclude_networks=("192.0.2.0/24",)))
     assert (used, left_out) == ([], [(ETHERNET, "network excluded")])

@@ -1,11 +1,13 @@
 """Tests of two peers that have IPv6 only, on a real kernel."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.needs import needs
+from tests.netns.networks import ip, run
 from tests.netns.servers import Servers, run_signaling
 from tests.processes import make_keys, warren
 from warren.cli.lab import Kind, Lab, Site
@@ -26,6 +28,29 @@ async def test_hosts_with_ipv6_only_connect_over_it(tmp_path: Path) -> None:
                 assert await calling.wait() == 0
     path = calling.of("path")[0]
     assert [path[end]["address"] for end in ("local", "remote")] == ["2001:db8::11", "2001:db8::10"]
+
+
+USABLE = """
+from warren.aio.network import SystemNetwork, usable_addresses
+from warren.session.config import Config
+for item in usable_addresses(SystemNetwork().interfaces(), Config(exclude_interfaces=()))[0]:
+    print(item.address, item.temporary)
+"""
+
+
+def test_beside_the_temporary_address_that_the_kernel_makes_that_of_the_hardware_is_not_offered() -> None:
+    by_hardware = "2001:db8:7::200:ff:fe00:1"
+    with Lab() as lab:
+        site = lab.add_site("host", Kind.PUBLIC)
+        run(site.namespace, "sh", "-c", "echo 2 > /proc/sys/net/ipv6/conf/eth0/use_tempaddr")
+        lifetimes = "valid_lft 7200 preferred_lft 3600"
+        ip(site.namespace, f"address add {by_hardware}/64 dev eth0 mngtmpaddr nodad {lifetimes}\n")
+        told = subprocess.run(
+            lab.command(site, sys.executable, "-c", USABLE), capture_output=True, check=True
+        )
+    offered = dict(line.split() for line in told.stdout.decode().splitlines())
+    assert by_hardware not in offered
+    assert [kind for address, kind in offered.items() if address.startswith("2001:db8:7:")] == ["True"]
 
 
 def without_ipv4(lab: Lab, site: Site) -> Site:

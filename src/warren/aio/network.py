@@ -15,6 +15,7 @@ import ifaddr
 
 from warren.aio import stream
 from warren.aio.stream import Accepted, Listener, Stream, StreamEar
+from warren.aio.temporary import betrays, temporary_addresses
 from warren.aio.udp import open_udp_socket
 from warren.aio.watch import watch_clock, watch_links
 from warren.ice.policy import Networks
@@ -50,6 +51,8 @@ class InterfaceAddress:
     address: str
     running: bool = True
     """Whether its link carries anything now."""
+    temporary: bool = False
+    """Whether it is an IPv6 address that is replaced every day or so (RFC 8981)."""
 
 
 class Sender(Protocol):
@@ -143,12 +146,14 @@ class SystemNetwork:
         self._tls = tls
 
     def interfaces(self) -> Sequence[InterfaceAddress]:
-        """List what the system's interfaces have, IPv4 first where one has both."""
-        found = []
+        """List what the system's interfaces have, IPv4 first where one has both, then temporary addresses."""
+        found, temporary = [], temporary_addresses()
         for adapter in ifaddr.get_adapters():
-            for ip in adapter.ips:
-                address = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
-                found.append(InterfaceAddress(adapter.name, address, _is_running(adapter.name)))
+            running = _is_running(adapter.name)
+            addresses = [ip.ip if isinstance(ip.ip, str) else ip.ip[0] for ip in adapter.ips]
+            # RFC 6724, 5, rule 7: temporary ones are preferred.
+            for address in sorted(addresses, key=lambda one: ":" in one and one not in temporary):
+                found.append(InterfaceAddress(adapter.name, address, running, address in temporary))
         return found
 
     def sources(self) -> Sequence[str]:
@@ -220,8 +225,9 @@ def usable_addresses(
     """Divide addresses into those a node binds to and those left out, with the reason in words."""
     used: list[InterfaceAddress] = []
     left_out: list[tuple[InterfaceAddress, str]] = []
+    temporary = [item for item in interfaces if item.temporary]
     for item in interfaces:
-        reason = _why_not(item, config)
+        reason = _why_not(item, config) or _why_not_beside(item, temporary)
         if reason is None and all(item.address != other.address for other in used):
             used.append(item)
         elif reason is not None:
@@ -243,6 +249,19 @@ def _why_not(item: InterfaceAddress, config: Config) -> str | None:
     if address.is_multicast or address.is_unspecified:
         return "not a unicast address"
     if address.version == 6 and address.is_link_local:
-        # RFC 8445, 5.1.1.1: offered only where nothing else can work, and then with its zone.
+        # RFC 8445, 5.1.1.1 forbids it beside a temporary address; alone it is of no use either: it means
+        # nothing without a zone, and a candidate has none.
         return "IPv6 link-local"
+    if isinstance(address, ipaddress.IPv6Address) and (
+        address.is_site_local or address.ipv4_mapped is not None
+    ):
+        return "IPv6 address of a kind that is used no more"
+    return None
+
+
+def _why_not_beside(item: InterfaceAddress, temporary: Sequence[InterfaceAddress]) -> str | None:
+    # RFC 8445, 5.1.1.1: it must not be gathered beside one of its network that prevents tracking.
+    beside = [other.address for other in temporary if other.interface == item.interface]
+    if not item.temporary and any(betrays(item.address, other) for other in beside):
+        return "IPv6 address made of the hardware's, beside a temporary one"
     return None
