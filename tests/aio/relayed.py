@@ -63,25 +63,27 @@ class World:
         return f"turn:ann:p%40ss@203.0.113.4:3478?transport={transport}"
 
     @asynccontextmanager
-    async def node(self, host: SimHost, turn: Sequence[str]) -> AsyncIterator[Node]:
+    async def node(self, host: SimHost, turn: Sequence[str], stun: Sequence[str] = ()) -> AsyncIterator[Node]:
         """Run a node on a host."""
         carrier = self.server.client(host.name, Link(delay=SIGNALING / 2))
         backend = CarrierBackend(carrier, random_bytes=self.dice.randbytes, dice=self.dice)
         key = PrivateKey(self.dice.randbytes(32))
-        async with Node(key, backend, config=Config(turn=turn), network=host, dice=self.dice) as node:
+        async with Node(
+            key, backend, config=Config(turn=turn, stun=stun), network=host, dice=self.dice
+        ) as node:
             yield node
         await backend.aclose()
 
     @asynccontextmanager
     async def sessions(
-        self, hosts: Sequence[SimHost], turn: Sequence[str] | None = None
+        self, hosts: Sequence[SimHost], turn: Sequence[str] | None = None, stun: Sequence[str] = ()
     ) -> AsyncIterator[tuple[Session, Session]]:
         """Open the sessions of two nodes, the second 5 s later, when the first knows its addresses."""
         urls = [self.url()] if turn is None else turn
         one, other = hosts
         async with (
-            self.node(one, urls) as earlier,
-            self.node(other, urls) as later,
+            self.node(one, urls, stun) as earlier,
+            self.node(other, urls, stun) as later,
             earlier.open(later.public) as first,
         ):
             await asyncio.sleep(5.0)

@@ -241,6 +241,22 @@ def test_with_relays_only_the_peer_is_told_of_no_other_address() -> None:
     assert session.candidates == ()
 
 
+def test_without_private_addresses_the_peer_is_told_what_servers_see_and_nothing_of_the_inside() -> None:
+    inside = Base("192.168.0.7", 4000)
+    machine = node(base=inside, config=Config(candidates=CandidatePolicy.NO_PRIVATE))
+    machine.add_server("stun", [SERVER], 0.0)
+    told = Told(machine)
+    machine.open(BOB, 0.0)
+    asked = stun.parse(told.drain().requests[0].data)
+    machine.datagram_received(inside, SERVER, stun.success(asked, ("198.51.100.1", 5000), None), 0.1)
+    seen = [said.message.session for said in told.drain().published]
+    assert [session.candidates for session in seen[:-1] if session] == [()] * (len(seen) - 1)
+    assert seen[-1] is not None
+    (candidate,) = seen[-1].candidates
+    assert (candidate.transport, candidate.related) == (("198.51.100.1", 5000), ("0.0.0.0", 0))
+    assert not [said for said in told.published if "192.168.0.7" in repr(said.message)]
+
+
 @pytest.mark.parametrize("closes", [False, True])
 def test_check_of_a_generation_that_is_gone_is_an_unknown_ufrags(closes: bool) -> None:
     machine = node()
