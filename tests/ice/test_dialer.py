@@ -192,7 +192,7 @@ def test_one_that_has_worked_for_a_moment_only_waits(rig: Rig) -> None:
 
 def test_what_is_no_better_than_the_path_is_not_connected_again(rig: Rig) -> None:
     pair, other = rig.standing(), rig.accept()
-    rig.pairs.selected = other
+    rig.pairs.selected, other.fresh = other, True
     rig.dialer.broken(pair, 100.0)
     assert rig.dialer.again_at(pair, 100.0) is None
 

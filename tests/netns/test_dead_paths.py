@@ -16,7 +16,8 @@ from tests.needs import needs
 from tests.netns.namespaces import udp
 from tests.netns.networks import Network, add, nft, run
 from tests.netns.servers import Servers, Turn, run_signaling, run_turn
-from tests.netns.test_events import INTERVAL, session, uplink
+from tests.netns.stations import session
+from tests.netns.test_events import INTERVAL, uplink
 from warren.cli.lab import Lab, Site
 
 pytestmark = [needs("netns", "nft", "coturn", "conntrack"), pytest.mark.timeout(240)]

@@ -176,8 +176,11 @@ class Agent:
         side = self._side
         if self._closed:
             return
-        if self._attempt is not None and self._attempt.repeats(request, base, source):
+        attempt = self._attempt
+        if attempt is not None and attempt.repeats(request, base, source):
             side.outputs.append(Transmit(base, source, stun.success(request, source, side.key)))
+            if attempt.asked_again(now):
+                self._changing()
             return
         if source[1] == 0:
             # Nothing can be sent there; whoever sees a check pass can send it again from anywhere.
@@ -247,8 +250,8 @@ class Agent:
 
     def hasten(self, now: float) -> None:
         """Nothing comes over the selected pair, and something should: check it now."""
-        if self._attempt is not None:
-            self._attempt.hasten(now)
+        if (attempt := self._changing()) is not None:
+            attempt.hasten(now)
 
     def close(self, now: float) -> None:
         """Forget everything; nothing is sent and no timer runs any more."""

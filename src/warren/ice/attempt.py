@@ -257,6 +257,10 @@ class Attempt:
         """Whether a check of the peer says nothing that is not known: then an answer is all that it needs."""
         return self._last.is_repeated(request, base, source, self._pairs.selected)
 
+    def asked_again(self, now: float) -> bool:
+        """Such a check came; says whether that changes something all the same, because it came too soon."""
+        return self._choice.asked_again(now)
+
     def remember(self, request: stun.Stun, base: Base, source: Address) -> None:
         """A check of the peer has been taken, and what it says is known from now on."""
         self._last.keep(self._pairs.get(base, source), request)

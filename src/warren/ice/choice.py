@@ -206,23 +206,31 @@ class Choice:
     def heard(self, pair: Pair, now: float) -> None:
         """A check of the peer came over this pair: a controlled one shows by it that our path leads nowhere.
 
-        It cannot say so in another way, and follows us everywhere. If it asks the chosen pair again, our
-        answer did not reach it; if it asks a worse one, it has lost the chosen one, and only we are left.
+        It cannot say so in another way, and follows us everywhere. If it asks a worse pair than the chosen
+        one, it has lost that, and only we are left.
         """
-        selected, before = self._pairs.selected, self._heard_at
+        selected = self._pairs.selected
         if selected is None:
             return
         if pair.replaces(selected):
             self._consent.hasten(now)
-        if not self._side.controlling or now < self._selected_at + SETTLING:
-            return
         if pair is selected:
-            self._heard_at = now
-            # Others answer each of our checks by one of theirs.
-            if self._side.renomination and now < before + ASKED_AGAIN:
-                self._consent.hasten(now)
+            self.asked_again(now)
+        elif not self._side.controlling or now < self._selected_at + SETTLING:
+            return
         elif pair.state is PairState.SUCCEEDED and pair.priority < selected.priority:
             self._consent.hasten(now, lost_by_peer=True)
+
+    def asked_again(self, now: float) -> bool:
+        """A check of the peer came over the selected pair; says whether our last answer did not reach it."""
+        before, self._heard_at = self._heard_at, now
+        # Peers of other kinds answer each of our checks by one of theirs.
+        if not (self._side.controlling and self._side.renomination and now < before + ASKED_AGAIN):
+            return False
+        if now < self._selected_at + SETTLING:
+            return False
+        self._consent.hasten(now)
+        return True
 
     def hasten(self, now: float) -> None:
         """Nothing comes any more, and something should: check the selected pair at once."""
