@@ -21,7 +21,7 @@ from tests.kube.server import KubeServer, kube_server
 from tests.places import PLACES
 from tests.signaling.cunicu_server import CunicuServer
 from warren import wire
-from warren.envelope import Sealer
+from warren.envelope import Envelope, EnvelopeError, Sealer
 from warren.keys import PrivateKey, PublicKey
 from warren.messages import Credentials, Message, SessionDescription
 from warren.signaling.kubernetes_mailbox import MAX_ENTRIES, Entry, Mailbox, collection_path
@@ -51,9 +51,9 @@ class Attack:
     def overhear(self, data: bytes) -> None:
         """Learn what somebody said to somebody."""
         try:
-            wire.decode_envelope(data)
-        except wire.WireError:
-            return  # A part of one.
+            Envelope.parse(data)
+        except EnvelopeError:
+            return  # A part of one, or noise.
         self._overheard.append(data)
 
     async def run(self) -> None:
@@ -91,13 +91,10 @@ OpenHostile = Callable[[], AbstractAsyncContextManager[Attack]]
 @asynccontextmanager
 async def going_on(attack: Attack) -> AsyncIterator[Attack]:
     """Attack until the context is left."""
-    task = asyncio.create_task(attack.run())
-    try:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(attack.run())
         yield attack
-        assert not task.done(), "the attack has failed"
-    finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -201,9 +198,11 @@ class Tenant:
     async def say(self, key: bytes, data: bytes) -> None:
         """Put it where the recipient looks; what is said together is written together."""
         try:
-            sender, recipient, _, _ = wire.decode_envelope(data)
-        except wire.WireError:
+            envelope = Envelope.parse(data)
+        except EnvelopeError:  # Noise; some of it can be read, and names nobody.
             sender, recipient = key, key
+        else:
+            sender, recipient = envelope.sender.raw, envelope.recipient.raw
         # What is for somebody else goes into the mailbox of the opposite direction.
         pair = (sender, recipient) if key == recipient else (recipient, sender)
         self._count += 1

@@ -172,7 +172,10 @@ async def begin_anew(session: Session) -> None:
 
 async def attacked(*nodes: Node, lies: int) -> None:
     """Wait until each has dropped so much."""
-    await until(lambda: all(node.drops.total() > lies for node in nodes), PATIENCE)
+    try:
+        await until(lambda: all(node.drops.total() > lies for node in nodes), PATIENCE)
+    except TimeoutError:
+        raise AssertionError(f"the attack does not come through: {[node.stats for node in nodes]}") from None
 
 
 def generations(sessions: Sequence[Session]) -> list[set[int]]:
