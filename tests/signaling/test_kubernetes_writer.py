@@ -182,12 +182,12 @@ async def test_writes_of_one_mailbox_are_a_tenth_of_a_second_apart(server: Scrip
 
 
 async def test_beyond_the_burst_writes_are_limited(server: ScriptedKubernetes) -> None:
+    began = asyncio.get_running_loop().time()
     async with writing(server, WriteLimit(rate=20, burst=3)) as writer:
-        await writer.write(to_bob())
-        peers = [private(number).public for number in range(10, 16)]
+        peers = [private(number).public for number in range(10, 17)]
         await asyncio.gather(*(writer.write(sealed(ALICE, peer)) for peer in peers))
-    times = [asked.at for asked in server.of("patch")[1:]]
-    assert times[-1] - times[0] > 2.5 / 20
+    # From the beginning, since the first may take longer to come than the others.
+    assert server.of("patch")[-1].at - began > 3.9 / 20
 
 
 async def test_of_more_than_sixteen_the_newest_stay_with_their_numbers(server: ScriptedKubernetes) -> None:
