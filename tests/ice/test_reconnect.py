@@ -334,6 +334,17 @@ def test_the_old_connection_that_ends_while_another_is_being_opened_takes_nothin
     assert here.a.all(ConsentLost) == []
 
 
+def test_another_connection_that_takes_its_place_and_dies_too_is_given_the_plain_time() -> None:
+    here = one_way().run(10.0)
+    here.link.swallows = silence(here)
+    while here.a.agent.route is not None:
+        here.run(here.link.now + 0.01)
+    here.link.swallows = lambda wire: True
+    replaced = here.link.now
+    here.run(replaced + 10.0)
+    assert here.a.when(ConsentLost) == [pytest.approx(replaced + 5.0, abs=0.02)]
+
+
 def test_a_dead_connection_without_another_is_lost_after_four_times_the_time_of_consent() -> None:
     here = one_way().run(10.0)
     here.link.swallows = lambda wire: True

@@ -360,7 +360,7 @@ class World:
         began = self.loop.time()
         while found := problems(self.plan, self.peers, self.watch, began):
             patience = self.plan.patience
-            if not self.plan.calm_network and all(WRONG_WAY in text for text in found):
+            if not self.plan.calm_network and any(WRONG_WAY in text for text in found):
                 patience = max(patience, CLIMBING)
             if self.loop.time() - began > patience:
                 raise Violation("end", f"{patience:.0f} s after the trouble: {'; '.join(found)}")

@@ -132,8 +132,9 @@ class Attempt:
         for pair in self._pairs:
             if pair.dialed is not base:
                 continue
-            if pair.connected:
-                self._lose([pair], "another connection takes its place", now)
+            why = "another connection takes its place"
+            if pair.connected and self._lose([pair], why, now):
+                self._choice.expect(why, now, returning=False)
             self._prober.connected(pair, now)
 
     def stream_closed(self, base: Base, reason: str, now: float) -> None:
