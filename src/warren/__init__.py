@@ -1,8 +1,9 @@
 """A working path between two peers that know each other's WireGuard public key, whatever NATs lie between."""
 
 from warren.aio.calls import Calls, anyone
-from warren.aio.node import Node, NodeStats
+from warren.aio.node import Node
 from warren.aio.session import Session, Stats
+from warren.aio.stats import NodeStats
 from warren.errors import ConfigurationError, NotConnected, SignalingError, WarrenError
 from warren.keys import KeyPair, PrivateKey, PublicKey, PublicKeyPair
 from warren.session.config import Config

@@ -6,8 +6,7 @@ import logging
 import math
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Self, assert_never
 
@@ -21,6 +20,7 @@ from warren.aio.network import InterfaceAddress, Network, SystemNetwork
 from warren.aio.relay import RelaySender
 from warren.aio.servers import Servers, server_urls
 from warren.aio.session import Session
+from warren.aio.stats import NodeStats
 from warren.errors import ConfigurationError, SignalingError
 from warren.ice import stun
 from warren.ice.gather import MappingChanged
@@ -38,9 +38,8 @@ from warren.session.node import CallReceived, Left, NodeMachine, NodeOutput, Pub
 from warren.session.state import State
 from warren.signaling.backend import Backend, SubscriptionChanged
 from warren.signaling.relays import keep_relays
-from warren.signaling.stats import BackendStats
 
-__all__ = ["Node", "NodeStats"]
+__all__ = ["Node"]
 
 PUBLISH_TIMEOUT = 10.0
 MAX_PUBLISHING = 1024
@@ -49,18 +48,6 @@ RENEW_GAP = 5.0
 LEAVING = 1.0
 
 logger = logging.getLogger("warren")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeStats:
-    """What a node counts."""
-
-    sessions: int
-    """How many are open."""
-    backends: tuple[BackendStats, ...]
-    """Its signaling backends; one that is dead says why."""
-    drops: Mapping[str, int]
-    """What came from the network and was dropped before any session saw it, by reason."""
 
 
 class Node:
