@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from functools import lru_cache
 from struct import Struct, pack
 from typing import Final
-from zlib import crc32
 
 from warren.ice.stun.address import write_xor_address
 from warren.ice.stun.format import (
     COOKIE_BYTES,
-    FINGERPRINT_MASK,
     FINGERPRINT_SIZE,
     HEAD,
     Attribute,
     Class,
     Method,
+    fingerprint_of,
     message_type,
 )
 from warren.ice.stun.integrity import Key, Sha256Key
@@ -30,8 +29,6 @@ _NOMINATION: Final = Struct(">HHI")
 _XOR_MAPPED_ADDRESS: Final = int(Attribute.XOR_MAPPED_ADDRESS)
 _USE_CANDIDATE: Final = HEAD.pack(Attribute.USE_CANDIDATE, 0)
 _PROOF_HEADS: Final = {kind.attribute: HEAD.pack(kind.attribute, kind.size) for kind in (Key, Sha256Key)}
-_FINGERPRINT: Final = Struct(">II")
-_FINGERPRINT_HEAD: Final = Attribute.FINGERPRINT << 16 | 4
 _PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
@@ -112,9 +109,7 @@ def _finish(
     if key is not None:
         rest += _PROOF_HEADS[key.attribute] + key.mac(covered + rest)
     message = start + rest
-    if not fingerprint:
-        return message
-    return message + _FINGERPRINT.pack(_FINGERPRINT_HEAD, crc32(message) ^ FINGERPRINT_MASK)
+    return message + fingerprint_of(message) if fingerprint else message
 
 
 @lru_cache(maxsize=256)  # Messages have few lengths.

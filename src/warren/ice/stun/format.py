@@ -3,11 +3,11 @@
 from enum import IntEnum
 from struct import Struct
 from typing import Final
+from zlib import crc32
 
 __all__ = [
     "COOKIE",
     "COOKIE_BYTES",
-    "FINGERPRINT_MASK",
     "FINGERPRINT_SIZE",
     "HEAD",
     "HEADER_SIZE",
@@ -15,6 +15,7 @@ __all__ = [
     "Class",
     "Method",
     "StunError",
+    "fingerprint_of",
     "is_stun",
     "message_type",
 ]
@@ -25,7 +26,9 @@ COOKIE_BYTES: Final = COOKIE.to_bytes(4, "big")
 HEAD: Final = Struct(">HH")
 """A type and a length: so begins a message, and so begins each attribute."""
 FINGERPRINT_SIZE: Final = 8
-FINGERPRINT_MASK: Final = (
+
+_CHECKSUM: Final = Struct(">II")
+_CHECKSUM_MASK: Final = (
     0x5354554E  # RFC 8489, 14.7: "STUN", lest the CRC be that of somebody else's protocol.
 )
 
@@ -86,6 +89,9 @@ class Attribute(IntEnum):
     """Renomination (draft-thatcher-ice-renomination): 24 bits, the highest value wins."""
 
 
+_CHECKSUM_HEAD: Final = Attribute.FINGERPRINT << 16 | 4
+
+
 class StunError(ValueError):
     """These bytes are no valid STUN message; `reason` is one word for the counters."""
 
@@ -98,6 +104,11 @@ def is_stun(data: bytes) -> bool:
     """Tell STUN from data by the first bytes (RFC 8489, 5); what passes may still be malformed."""
     # The cookie first: data hardly ever has it, and is asked about this in both directions.
     return data.startswith(COOKIE_BYTES, 4) and data[0] < 0x40 and len(data) >= HEADER_SIZE
+
+
+def fingerprint_of(message: bytes) -> bytes:
+    """The attribute FINGERPRINT that ends a message of which this is all else (RFC 8489, 14.7)."""
+    return _CHECKSUM.pack(_CHECKSUM_HEAD, crc32(message) ^ _CHECKSUM_MASK)
 
 
 def message_type(method: Method, cls: Class) -> int:

@@ -6,16 +6,15 @@
 from collections.abc import Mapping
 from hmac import compare_digest
 from typing import Final
-from zlib import crc32
 
 from warren.ice.stun.address import read_address, read_xor_address
 from warren.ice.stun.format import (
-    FINGERPRINT_MASK,
     FINGERPRINT_SIZE,
     HEAD,
     HEADER_SIZE,
     Attribute,
     StunError,
+    fingerprint_of,
 )
 from warren.ice.stun.integrity import Key, Sha256Key
 from warren.ice.stun.shape import Shape, covered_head
@@ -181,10 +180,8 @@ def parse(data: bytes) -> Stun:
             break
     else:
         shape = Shape(data)
-    if shape.fingerprinted:
-        checksum = crc32(data[:-FINGERPRINT_SIZE]) ^ FINGERPRINT_MASK
-        if int.from_bytes(data[-4:], "big") != checksum:
-            raise StunError("fingerprint")
+    if shape.fingerprinted and data[-FINGERPRINT_SIZE:] != fingerprint_of(data[:-FINGERPRINT_SIZE]):
+        raise StunError("fingerprint")
     return Stun(data, shape)
 
 
