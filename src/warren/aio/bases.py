@@ -51,6 +51,10 @@ class Bases(Mapping[Base, Sender]):
     def __getitem__(self, base: Base) -> Sender:
         return self._senders[base]
 
+    def sender(self, base: Base) -> Sender | None:
+        """What sends from this base, None where it is gone."""
+        return self._senders.get(base)
+
     def __iter__(self) -> Iterator[Base]:
         return iter(self._sockets)
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
@@ -14,6 +13,7 @@ from warren import signaling
 from warren.aio.bases import Bases
 from warren.aio.calls import Allow, Calls
 from warren.aio.connections import Connections
+from warren.aio.dice import SystemDice
 from warren.aio.driver import Driver
 from warren.aio.given import GivenRelays
 from warren.aio.network import InterfaceAddress, Network, SystemNetwork
@@ -77,7 +77,7 @@ class Node:
         self._signaling = signaling
         self._config = config or Config()
         self._network = network or SystemNetwork()
-        self._dice: Dice = dice or random.SystemRandom()
+        self._dice: Dice = dice or SystemDice()
         self._urls = server_urls(self._config)
         self._machine = NodeMachine(ours=key.public, dice=self._dice, config=self._config)
         self._sockets = Bases(
@@ -304,16 +304,14 @@ class Node:
         self._driver.settle()
         self._sessions = {machine: other for machine, other in self._sessions.items() if other is not session}
 
-    def session_restarted(self, session: Session, reason: str) -> None:
+    def session_restarted(self, machine: SessionMachine, reason: str) -> None:
         """Begin a new generation (`Session.restart` does this)."""
-        machine = self._machine.sessions[session.peer]
         machine.restart(self._loop.time(), reason)
         self._machine.drain(machine, self._loop.time())
         self._driver.settle()
 
-    def data_flows(self, session: Session) -> None:
+    def data_flows(self, machine: SessionMachine) -> None:
         """Look at a session's traffic from now on (`Session` does this for a datagram after a rest)."""
-        machine = self._machine.sessions[session.peer]
         machine.data_flows(self._loop.time())
         self._machine.drain(machine, self._loop.time())
         self._driver.settle()
@@ -352,25 +350,21 @@ class Node:
             return
         session.datagrams_received(data_alone, self._loop.time())
         if len(data_alone) < len(datagrams):
-            for data in filter(stun.is_stun, datagrams):
-                self._datagram_received(base, data, source)
+            self._others_received(base, list(filter(stun.is_stun, datagrams)), source)
 
     def _others_received(self, base: Base, datagrams: Sequence[bytes], source: Address) -> None:
         """Take what no session expects; data by way of a TURN server is unwrapped, and then one may."""
         relay = self._machine.gatherer.relays.relay_at(base, source)
         # Others before data: a check may say whose the data is that was sent right after it.
         others = datagrams if relay is None else [data for data in datagrams if not is_channel_data(data)]
+        now = self._loop.time()
         for data in others:
-            self._datagram_received(base, data, source)
+            if (came := self._machine.datagram_received(base, source, data, now)) is not None:
+                self._deliver(*came)
+        self._driver.settle()
         if relay is not None and len(others) < len(datagrams):
             for inner, peer, data_alone in relay.unwrap_channels(filter(is_channel_data, datagrams)):
                 self._datagrams_received(inner, data_alone, peer)
-
-    def _datagram_received(self, base: Base, data: bytes, source: Address) -> None:
-        came = self._machine.datagram_received(base, source, data, self._loop.time())
-        if came is not None:
-            self._deliver(*came)
-        self._driver.settle()
 
     def _deliver(self, machine: SessionMachine, data: bytes) -> None:
         if (session := self._sessions.get(machine)) is not None:
@@ -432,7 +426,7 @@ class Node:
     def _transmit(self, base: Base, destination: Address, data: bytes) -> None:
         if base.protocol == "tcp":
             self._connections.write(base, data)
-        elif (sender := self._sockets.get(base)) is not None:
+        elif (sender := self._sockets.sender(base)) is not None:
             sender.send(data, destination)
 
     def _relay_sender(self, allocation: Allocation) -> RelaySender:

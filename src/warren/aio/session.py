@@ -43,11 +43,11 @@ class Host(Protocol):
         """Close the machine and forget the session."""
         ...
 
-    def session_restarted(self, session: "Session", reason: str) -> None:
+    def session_restarted(self, machine: SessionMachine, reason: str) -> None:
         """Restart the machine."""
         ...
 
-    def data_flows(self, session: "Session") -> None:
+    def data_flows(self, machine: SessionMachine) -> None:
         """Tell the machine that a datagram has passed while nobody looked."""
         ...
 
@@ -149,7 +149,7 @@ class Session:
         traffic.sent += 1
         traffic.sent_bytes += len(data)
         if traffic.resting:
-            self._host.data_flows(self)
+            self._host.data_flows(self._machine)
 
     async def recv(self) -> bytes:
         """Wait for the next datagram.
@@ -223,7 +223,7 @@ class Session:
 
     def restart(self, reason: str = "restarted by the user") -> None:
         """Begin a new generation; the old path is kept until the new one is connected."""
-        self._host.session_restarted(self, reason)
+        self._host.session_restarted(self._machine, reason)
 
     def events(self) -> AsyncIterator[StateChanged | PathChanged]:
         """Yield the history, then each state and path change as it happens, until the session is closed."""
@@ -266,7 +266,7 @@ class Session:
         traffic.received_bytes += sum(map(len, datagrams))
         traffic.heard_at = now
         if traffic.resting:
-            self._host.data_flows(self)
+            self._host.data_flows(self._machine)
         self._datagrams.extend(datagrams)
         while len(self._datagrams) > RECEIVE_QUEUE:
             self._datagrams.popleft()
