@@ -3,7 +3,8 @@
 Run as `python -m bench.crowd SEED COUNT` with a stream of envelopes as standard input. Each peer takes the
 call of the node when it comes, and is a whole node but for its socket: all share one, which takes packets for
 every address of 127.1.0.0/16 and knows by IP_PKTINFO which of them a packet was for, so that to the node each
-peer has an address of its own.
+peer has an address of its own. What a peer sends to one address at one time goes out as one, as from a real
+node.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ CONFIG: Final = Config(loopback=True)
 BUFFER: Final = 4 * 1024 * 1024
 BURST: Final = 256
 IP_PKTINFO: Final = 8  # include/uapi/linux/in.h; Python 3.11 does not name it.
+UDP_SEGMENT: Final = 103  # include/uapi/linux/udp.h; the same.
 
 
 def keys(seed: int, count: int) -> list[PrivateKey]:
@@ -109,6 +111,9 @@ class Crowd:
         self._driver = Driver(self._peers, self._perform, self._loop)
         self._by_key: dict[PublicKey, Peer] = {}
         self._by_address: dict[bytes, Peer] = {}
+        self._row: list[bytes] = []
+        self._row_from: Base | None = None
+        self._row_to: Address = ("", 0)
         dice, port, now = random.Random(), self._sock.getsockname()[1], self._loop.time()
         for key, address in zip(private, addresses(), strict=False):
             peer = Peer(key, Base(address, port), dice)
@@ -139,6 +144,7 @@ class Crowd:
                 self._send(peer.base, source, data)
             self._peers.drain(peer)
         self._driver.settle()
+        self._flush()
 
     def _perform(self, output: Output) -> None:
         match output:
@@ -153,9 +159,25 @@ class Crowd:
                 pass
 
     def _send(self, base: Base, destination: Address, data: bytes) -> None:
-        info = bytes(4) + socket.inet_aton(base.address) + bytes(4)
+        row = self._row
+        joins = base is self._row_from and destination == self._row_to
+        if not (joins and row and len(data) <= len(row[-1]) == len(row[0])):
+            self._flush()
+            self._row_from, self._row_to = base, destination
+        if not self._row:
+            self._loop.call_soon(self._flush)
+        self._row.append(data)
+
+    def _flush(self) -> None:
+        row, self._row = self._row, []
+        if not row or self._row_from is None:
+            return
+        info = bytes(4) + socket.inet_aton(self._row_from.address) + bytes(4)
+        control = [(socket.IPPROTO_IP, IP_PKTINFO, info)]
+        if len(row) > 1:
+            control.append((socket.IPPROTO_UDP, UDP_SEGMENT, len(row[0]).to_bytes(2, sys.byteorder)))
         with contextlib.suppress(BlockingIOError):  # Full: dropped, as by a network.
-            self._sock.sendmsg([data], [(socket.IPPROTO_IP, IP_PKTINFO, info)], 0, destination)
+            self._sock.sendmsg(row, control, 0, self._row_to)
 
 
 def _socket() -> socket.socket:
