@@ -128,11 +128,14 @@ class Peer:
         )
         self.told: list[tuple[float, AgentOutput]] = []
         """Everything but Transmit, with its time."""
+        self.answered: list[tuple[Transaction, stun.Stun]] = []
+        """The responses to our checks, each with what it answers."""
 
     def response_received(
         self, transaction: Transaction, response: stun.Stun, source: Address, base: Base, now: float
     ) -> None:
         self.agent.response_received(transaction, response, source, base, now)
+        self.answered.append((transaction, response))
 
     def datagram_received(self, data: bytes, source: Address, base: Base, now: float) -> None:
         """What a node does with a packet."""

@@ -54,7 +54,7 @@ def test_the_time_of_the_check_is_drawn() -> None:
 
 def test_the_checks_of_many_paths_fall_due_together() -> None:
     moments = {due(resting(seed=seed)) for seed in range(1000)}
-    assert len(moments) == 40  # Every 50 ms until 6 s.
+    assert len(moments) == 32  # Every 1/16 s until 6 s.
 
 
 def test_a_check_never_comes_later_than_six_seconds_after_the_answer() -> None:
@@ -296,3 +296,68 @@ def test_one_that_was_suspect_before_gets_no_more_time_by_its_end() -> None:
     suspect_at = until(consent, Verdict.SUSPECT)
     consent.cut(suspect_at + 9.0)
     assert until(consent, Verdict.LOST) == pytest.approx(suspect_at + 14.0)
+
+
+# Together with the peer's
+
+
+def test_a_check_goes_with_the_peers_from_four_seconds_on() -> None:
+    consent = resting()
+    assert not consent.join(3.9, RTT)
+    assert consent.join(4.0, RTT)
+    assert due(consent) == 5.0
+
+
+def test_none_goes_with_it_before_a_path_is_chosen() -> None:
+    assert not Consent(dice=random.Random(1), timeout=5.0).join(100.0, RTT)
+
+
+def test_none_goes_with_it_while_an_answer_is_waited_for() -> None:
+    consent = resting()
+    now, _ = step(consent)
+    assert not consent.join(now + 0.5, RTT)
+
+
+def test_none_goes_with_it_in_haste() -> None:
+    consent = resting()
+    consent.hasten(4.0)
+    assert not consent.join(4.0, RTT)
+
+
+def test_none_goes_with_it_while_the_path_is_suspect() -> None:
+    consent, now = suspect()
+    assert not consent.join(now + 0.1, RTT)
+
+
+def test_one_that_went_with_the_peers_and_is_not_answered_counts_as_any_other() -> None:
+    consent = resting()
+    consent.join(4.0, RTT)
+    assert step(consent) == (5.0, Verdict.CHECK)
+    assert step(consent) == (6.0, Verdict.SUSPECT)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_who_followed_the_peer_leaves_it_to_the_peer_to_draw_the_next_time(seed: int) -> None:
+    consent = resting(seed=seed)
+    consent.join(4.0, RTT)
+    consent.rest(4.0 + RTT)
+    assert due(consent) == pytest.approx(10.0)
+
+
+def test_who_followed_draws_again_when_the_peer_did_not_come() -> None:
+    consent = resting()
+    consent.join(4.0, RTT)
+    consent.rest(4.02)
+    now, _ = step(consent)
+    consent.rest(now)
+    assert due(consent) < now + 6.0
+
+
+def test_a_path_that_fails_after_a_check_that_went_with_the_peers_is_lost_no_later() -> None:
+    consent = resting()
+    consent.join(4.0, RTT)
+    consent.hasten(4.1)
+    now, verdict = step(consent)
+    while verdict is not Verdict.LOST:
+        now, verdict = step(consent)
+    assert now == pytest.approx(4.0 + 2.0 + 5.0)

@@ -6,9 +6,11 @@ from collections.abc import Container
 from warren.ice import stun, timing
 from warren.ice.attempt import Attempt
 from warren.ice.candidate import LocalCandidate
+from warren.ice.checks import Check
 from warren.ice.early import EarlyCheck, EarlyChecks
 from warren.ice.outputs import AgentOutput
 from warren.ice.report import PairReport, SelectedPair
+from warren.ice.rest import Rest
 from warren.ice.side import Side
 from warren.ice.timing import Pacer
 from warren.ice.transaction import Owner, Transaction, Transactions
@@ -22,7 +24,7 @@ __all__ = ["Agent"]
 class Agent:
     """Finds and keeps the best working pair of addresses between us and one peer, for one generation."""
 
-    __slots__ = ("_attempt", "_closed", "_deadline", "_early", "_reckoned", "_side")
+    __slots__ = ("_attempt", "_closed", "_deadline", "_early", "_reckoned", "_rest", "_side")
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class Agent:
         )
         self._early = EarlyChecks()
         self._attempt: Attempt | None = None
+        self._rest: Rest | None = None
         self._closed = False
         self._deadline: float | None = None
         self._reckoned = True
@@ -176,12 +179,6 @@ class Agent:
         side = self._side
         if self._closed:
             return
-        attempt = self._attempt
-        if attempt is not None and attempt.repeats(request, base, source):
-            side.outputs.append(Transmit(base, source, stun.success(request, source, side.key)))
-            if attempt.asked_again(now):
-                self._changing()
-            return
         if source[1] == 0:
             # Nothing can be sent there; whoever sees a check pass can send it again from anywhere.
             side.drops["check-from-port-0"] += 1
@@ -243,6 +240,19 @@ class Agent:
 
     # The path
 
+    def rest(self, transaction: Transaction, answer: stun.Stun) -> Rest | None:
+        """Let somebody else keep consent from now on, if nothing else is to be done; None if there is.
+
+        `answer` was the response to `transaction`. Whoever calls this gives what comes over the path to what
+        it returns first, and its timer is not ours; the next input of any kind ends it (`Rest.over`).
+        """
+        attempt, check = self._attempt, transaction.purpose
+        if attempt is None or not isinstance(check, Check):
+            return None
+        self._reckoned = False
+        self._rest = attempt.rest(check.pair, answer, self._changing)
+        return self._rest
+
     def suspect(self, reason: str, now: float) -> None:
         """Doubt the selected pair: probe every pair that ever worked, now."""
         if (attempt := self._changing()) is not None:
@@ -265,7 +275,8 @@ class Agent:
     def deadline(self) -> float | None:
         """When `tick` wants to be called, or None; looking has no effect."""
         if not self._reckoned:
-            self._deadline = None if self._attempt is None else self._attempt.deadline
+            attempt = self._attempt
+            self._deadline = None if attempt is None or self._rest is not None else attempt.deadline
             self._reckoned = True
         return self._deadline
 
@@ -284,7 +295,11 @@ class Agent:
     def _changing(self) -> Attempt | None:
         """The attempt, for an input that may change something: so the deadline is to be worked out anew."""
         self._reckoned = False
-        return self._attempt
+        attempt, rest = self._attempt, self._rest
+        if rest is not None and attempt is not None:
+            self._rest, rest.over = None, True
+            attempt.wake(rest)
+        return attempt
 
 
 def _same(one: Credentials, other: Credentials) -> bool:

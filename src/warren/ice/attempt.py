@@ -1,5 +1,6 @@
 """Attempt: all that is tried with one set of the peer's credentials; other ones replace it as a whole."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from warren.ice import stun
@@ -22,8 +23,8 @@ from warren.ice.outputs import (
     SourceProved,
 )
 from warren.ice.prober import Prober
-from warren.ice.repeats import LastCheck
 from warren.ice.report import PairReport, SelectedPair, describe, why_failed
+from warren.ice.rest import Rest
 from warren.ice.side import Side
 from warren.ice.transaction import Transaction
 from warren.ice.transport import Address, Base, Route
@@ -41,7 +42,6 @@ class Attempt:
         "_choice",
         "_dialer",
         "_held",
-        "_last",
         "_nudge",
         "_pairs",
         "_prober",
@@ -73,7 +73,6 @@ class Attempt:
         self._choice = Choice(side, self._pairs, self._checks, self._prober)
         self._nudge = Nudge()
         self._held = HeldStreams()
-        self._last = LastCheck()
         self._remote_ended = False
         self._settled = False
 
@@ -254,17 +253,10 @@ class Attempt:
         if not self._side.controlling:
             self._nominated(pair, nomination, now)
 
-    def repeats(self, request: stun.Stun, base: Base, source: Address) -> bool:
-        """Whether a check of the peer says nothing that is not known: then an answer is all that it needs."""
-        return self._last.is_repeated(request, base, source, self._pairs.selected)
-
-    def asked_again(self, now: float) -> bool:
-        """Such a check came; says whether that changes something all the same, because it came too soon."""
-        return self._choice.asked_again(now)
-
     def remember(self, request: stun.Stun, base: Base, source: Address) -> None:
         """A check of the peer has been taken, and what it says is known from now on."""
-        self._last.keep(self._pairs.get(base, source), request)
+        if (pair := self._pairs.get(base, source)) is not None:
+            pair.asked = request
 
     def _learn(self, base: Base, source: Address, priority: int | None, now: float) -> Pair | None:
         local = self._side.addresses.of(base)
@@ -361,7 +353,6 @@ class Attempt:
     def switch_role(self, now: float) -> None:
         """Take the other role (RFC 8445, 7.3.1.1)."""
         self._side.controlling = not self._side.controlling
-        self._last.forget()
         self._pairs.switch_role(controlling=self._side.controlling)
         self._choice.role_switched(now)
 
@@ -373,6 +364,15 @@ class Attempt:
     def hasten(self, now: float) -> None:
         """Check the selected pair now."""
         self._choice.hasten(now)
+
+    def rest(self, pair: Pair, answer: stun.Stun, wake: Callable[[], object]) -> Rest | None:
+        """Let the path rest, if this is its pair and nothing is to be done but to keep consent."""
+        due = earliest(self._pairs.deadline, self._prober.paced_at, self._connects_at)
+        return None if self.over or due is not None else self._choice.rest(pair, answer, wake)
+
+    def wake(self, rest: Rest) -> None:
+        """It rests no more."""
+        self._choice.wake(rest)
 
     # Ends
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from warren.ice.addresses import stands_on
 from warren.ice.candidate import TYPE_PREFERENCE, LocalCandidate, pair_priority, peer_reflexive_priority
+from warren.ice.stun import Stun
 from warren.ice.transport import Address, Base
 from warren.messages import Candidate, CandidateType
 
@@ -30,6 +31,7 @@ class Pair:
 
     __slots__ = (
         "answered",
+        "asked",
         "base",
         "check_priority",
         "connected",
@@ -97,6 +99,8 @@ class Pair:
         """How many checks the peer's checks made us send."""
         self.heard = False
         """Whether a check of the peer came over it."""
+        self.asked: Stun | None = None
+        """The newest one, as far as it would mean the same again."""
         self.proved = False
         """Whether it was said that the peer is there."""
         self.fresh = False
@@ -243,7 +247,7 @@ class Checklist:
         """Compute every priority anew: they depend on the role (RFC 8445, 7.3.1.1)."""
         self._controlling = controlling
         for pair in self._pairs.values():
-            pair.nomination, pair.plain_check = -1, None
+            pair.nomination, pair.plain_check, pair.asked = -1, None, None
             self._reprioritise(pair)
 
     def move(self, pair: Pair, state: PairState) -> None:

@@ -44,6 +44,16 @@ class Checks:
     def __len__(self) -> int:
         return len(self._under_way)
 
+    @property
+    def key(self) -> stun.Key:
+        """That of the peer's password."""
+        return self._key
+
+    def plain(self, pair: Pair) -> stun.Stun:
+        """A check that does not nominate the pair, as it would be sent."""
+        id = self._side.transactions.draw()
+        return stun.parse(stun.binding_request(id, self._attributes(pair, None), self._key))
+
     def send(self, pair: Pair, now: float, nomination: int | None = None) -> None:
         """Check a pair now, each time by a new transaction, so that each answer tells its own round trip.
 
@@ -57,13 +67,29 @@ class Checks:
                 side.drops["checks-full"] += 1
                 return
             self._end(oldest)
-        check = Check(pair, nomination, side.controlling)
-        transaction = side.transactions.begin(side.owner, pair.base, pair.destination, now, check, self._key)
-        under_way[transaction.id] = transaction
-        data = stun.binding_request(transaction.id, self._attributes(pair, nomination), self._key)
         pair.sent += 1
         pair.sent_at = now
+        transaction = self._begin(pair, nomination)
+        data = stun.binding_request(transaction.id, self._attributes(pair, nomination), self._key)
         side.outputs.append(Transmit(pair.base, pair.destination, data))
+
+    def resume(self, pair: Pair, id: bytes) -> None:
+        """The check that was sent last over this pair, plain and under this id, is ours from now on."""
+        self._begin(pair, None, id)
+
+    def _begin(self, pair: Pair, nomination: int | None, id: bytes = b"") -> Transaction:
+        side = self._side
+        transaction = side.transactions.begin(
+            side.owner,
+            pair.base,
+            pair.destination,
+            pair.sent_at,
+            Check(pair, nomination, side.controlling),
+            self._key,
+            id=id,
+        )
+        self._under_way[transaction.id] = transaction
+        return transaction
 
     def _attributes(self, pair: Pair, nomination: int | None) -> bytes:
         if nomination is None and pair.plain_check is not None:

@@ -1,7 +1,7 @@
 """Choice: which pair is used, that the peer knows, that it goes on working, and what replaces it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from warren.ice.checklist import Checklist, Pair, PairState
@@ -10,9 +10,12 @@ from warren.ice.consent import Consent, Verdict
 from warren.ice.nomination import Nominator, best_nominated, best_valid
 from warren.ice.outputs import PairSelected, Recovered, Suspected
 from warren.ice.prober import LINGER, Prober
+from warren.ice.rest import Rest
 from warren.ice.side import Side
+from warren.ice.stun import Class, Stun, Template
 from warren.ice.transport import Route
 from warren.ice.trial import Trials
+from warren.sansio import earliest
 
 __all__ = ["CLIMB", "RELAY_WAIT", "Choice"]
 
@@ -215,22 +218,64 @@ class Choice:
         if pair.replaces(selected):
             self._consent.hasten(now)
         if pair is selected:
-            self.asked_again(now)
+            self._asked_again(pair, now)
         elif not self._side.controlling or now < self._selected_at + SETTLING:
             return
         elif pair.state is PairState.SUCCEEDED and pair.priority < selected.priority:
             self._consent.hasten(now, lost_by_peer=True)
 
-    def asked_again(self, now: float) -> bool:
-        """A check of the peer came over the selected pair; says whether our last answer did not reach it."""
+    def _asked_again(self, selected: Pair, now: float) -> None:
+        """A check of the peer came over the selected pair: ours may go with the answer."""
         before, self._heard_at = self._heard_at, now
+        if now < before + self._hasty_within and now >= self._selected_at + SETTLING:
+            self._consent.hasten(now)  # Our last answer did not reach it, or it misses something.
+        elif self._consent.join(now, selected.rtt):
+            self._keep(selected, now)
+
+    @property
+    def _hasty_within(self) -> float:
         # Peers of other kinds answer each of our checks by one of theirs.
-        if not (self._side.controlling and self._side.renomination and now < before + ASKED_AGAIN):
-            return False
-        if now < self._selected_at + SETTLING:
-            return False
-        self._consent.hasten(now)
-        return True
+        return ASKED_AGAIN if self._side.controlling and self._side.renomination else 0.0
+
+    def rest(self, pair: Pair, answer: Stun, wake: Callable[[], object]) -> Rest | None:
+        """Let this pair rest, if it is the selected one and nothing else is to be done.
+
+        `answer` is the newest one to a check over it, `wake` is called when more is to be done again.
+        """
+        asked = pair.asked
+        if asked is None or pair is not self._pairs.selected or not self._is_quiet(pair):
+            return None
+        if answer.cls is not Class.SUCCESS or not (Template.fits(asked) and Template.fits(answer)):
+            return None
+        return Rest(
+            owner=self._side.owner,
+            pair=pair,
+            consent=self._consent,
+            transactions=self._side.transactions,
+            local=self._side.key,
+            remote=self._checks.key,
+            check=self._checks.plain(pair),
+            answered=answer,
+            asked=asked,
+            heard_at=self._heard_at,
+            hasty_within=self._hasty_within,
+            wake=wake,
+        )
+
+    def _is_quiet(self, selected: Pair) -> bool:
+        return (
+            selected.tier == 0
+            and self._consent.at_rest
+            and len(self._checks) == 0
+            and earliest(*self._timers) is None
+            and not any(self._climbers(selected))
+        )
+
+    def wake(self, rest: Rest) -> None:
+        """Something else happens than consent: what is under way goes on here."""
+        self._heard_at = rest.heard_at
+        if rest.id:
+            self._checks.resume(rest.pair, rest.id)
 
     def hasten(self, now: float) -> None:
         """Nothing comes any more, and something should: check the selected pair at once."""
@@ -306,6 +351,11 @@ class Choice:
         """What has worked and may work again, the best first."""
         return (pair for pair in self._pairs.ranked() if pair.state is PairState.SUCCEEDED)
 
+    def _keep(self, selected: Pair, now: float) -> None:
+        self._checks.forget_old(now)
+        self._prober.check(selected, now)
+        self._climb(selected, now)
+
     def _probe(self, now: float) -> None:
         for pair in self._worked:
             self._prober.revive(pair, now)
@@ -320,23 +370,30 @@ class Choice:
         if now < self._climb_at:
             return
         self._climb_at = now + CLIMB[1]
-        for pair in self._pairs:
-            if pair.state is PairState.SUCCEEDED and pair.priority > selected.priority:
-                self._prober.revive(pair, now)
+        for pair in self._climbers(selected):
+            self._prober.revive(pair, now)
         failed = (pair for pair in self._pairs.ranked() if pair.state is PairState.FAILED)
         for pair in [pair for pair in failed if self._pairs.is_wanted(pair)][:MAX_CLIMBERS]:
             self._prober.retry(pair, now)
 
+    def _climbers(self, selected: Pair) -> Iterator[Pair]:
+        return (
+            pair
+            for pair in self._pairs
+            if pair.state is PairState.SUCCEEDED and pair.priority > selected.priority
+        )
+
     # Time
+
+    @property
+    def _timers(self) -> tuple[float | None, ...]:
+        """All but that of consent."""
+        return self._nominator.due, self._trials.due, self._relays_at if self._held else None
 
     @property
     def deadline(self) -> float | None:
         """When `tick` wants to be called."""
-        deadline = self._consent.due
-        for at in (self._nominator.due, self._trials.due, self._relays_at if self._held else None):
-            if at is not None and (deadline is None or at < deadline):
-                deadline = at
-        return deadline
+        return earliest(self._consent.due, *self._timers)
 
     def tick(self, now: float) -> None:
         """Repeat what nominates, keep consent fresh."""
@@ -351,9 +408,7 @@ class Choice:
             nominator.sent(now, selected.rtt)
         match self._consent.tick(now, selected.rtt if selected is not None else 0.0):
             case Verdict.CHECK if selected is not None:
-                self._checks.forget_old(now)
-                self._prober.check(selected, now)
-                self._climb(selected, now)
+                self._keep(selected, now)
             case Verdict.SUSPECT:
                 self._distrust("several checks in a row were not answered", now)
                 self._probe(now)

@@ -35,7 +35,9 @@ class Verdict(Enum):
 class Consent:
     """The timer of one selected path: resting, waiting for an answer, or suspect.
 
-    A check every 4-6 s; without an answer after max(1 s, 3 round trips) another at once; the second miss in
+    A check every 4-6 s, together with the peer's where it checks at such a time: then both ends are awake,
+    and one exchange does for both. Who followed the peer once waits for it from then on, so that the peer's
+    draw decides. Without an answer after max(1 s, 3 round trips) another at once; the second miss in
     a row makes the path suspect, and `timeout` seconds later consent is lost. A stream gets more time: what
     was lost on it comes, only late. In haste a check comes at once, another after max(0.1 s, 1.5 round
     trips), and the fourth miss counts: so the path is suspect earlier, but consent is not lost earlier.
@@ -44,8 +46,10 @@ class Consent:
     __slots__ = (
         "_dice",
         "_drawn",
+        "_follows",
         "_grace",
         "_hasty",
+        "_joins_at",
         "_least",
         "_lost_at",
         "_misses",
@@ -62,6 +66,8 @@ class Consent:
         self._hasty = False
         self._least = MIN_WAIT
         self._drawn = 0.0
+        self._joins_at = math.inf
+        self._follows = False
         self._lost_at: float | None = None
         self.due: float | None = None
         """When `tick` has something to say; None before `rest`."""
@@ -70,6 +76,11 @@ class Consent:
     def suspect(self) -> bool:
         """Whether answers are missing on the selected pair."""
         return self._lost_at is not None
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is missing and the next check is not due yet."""
+        return not (self._waiting or self._hasty or self._lost_at is not None or self.due is None)
 
     def rest(self, now: float, *, stream: bool = False) -> None:
         """All is well, because a path was just chosen or an answer came: the next check is drawn anew.
@@ -82,9 +93,23 @@ class Consent:
         stretched = min(self._timeout * STREAM_TIMEOUTS, MAX_STREAM_TIMEOUT)
         self._grace = max(self._timeout, stretched) if stream else self._timeout
         self._lost_at = None
-        drawn = now + self._dice.uniform(*CONSENT_INTERVAL)
-        self.due = min(math.ceil(drawn / CONSENT_GRID) * CONSENT_GRID, now + CONSENT_INTERVAL[1])
-        self._drawn = self.due
+        least, most = CONSENT_INTERVAL
+        drawn = now + (most if self._follows else self._dice.uniform(least, most))
+        moment = min(math.ceil(drawn / CONSENT_GRID), math.floor((now + most) / CONSENT_GRID))
+        self.due = self._drawn = moment * CONSENT_GRID
+        self._joins_at = now + least
+
+    def join(self, now: float, rtt: float) -> bool:
+        """The peer checks the path just now; True where a check of ours goes with the answer.
+
+        RFC 7675, 5.1 draws the time between checks lest they fall into step; two ends of one path may.
+        """
+        if now < self._joins_at or not self.at_rest:
+            return False
+        self._follows = self._waiting = True
+        self._drawn = now
+        self.due = now + max(self._least, 3 * rtt)
+        return True
 
     def hasten(self, now: float, *, lost_by_peer: bool = False) -> None:
         """Let a check be due now, and wait less for its answer; half as long where the peer misses some."""
@@ -127,6 +152,6 @@ class Consent:
                 # In haste a path is left earlier, but it does not end earlier: an outage may pass.
                 self._doubt(now, since=max(now, self._drawn + MISSES * patience))
                 return Verdict.SUSPECT
-        self._waiting = True
+        self._waiting, self._follows = True, False
         self.due = now + (max(HASTY_WAIT, 1.5 * rtt) if self._hasty else patience)
         return Verdict.CHECK

@@ -75,14 +75,20 @@ class Transactions:
         purpose: object,
         key: Key | Sha256Key | None = None,
         method: Method = Method.BINDING,
+        id: bytes = b"",
     ) -> Transaction:
-        """Enter a new transaction under a random id that no other one has."""
-        id = self._dice.randbytes(12)
-        while id in self._by_id:
-            id = self._dice.randbytes(12)
+        """Enter a new transaction, under a random id if there is none that was drawn before."""
+        id = id or self.draw()
         transaction = Transaction(id, owner, base, destination, now, purpose, key, method)
         self._by_id[id] = transaction
         return transaction
+
+    def draw(self) -> bytes:
+        """A random id that no transaction here has."""
+        id = self._dice.randbytes(12)
+        while id in self._by_id:
+            id = self._dice.randbytes(12)
+        return id
 
     def get(self, id: bytes) -> Transaction | None:
         """The transaction with this id, or None where it is unknown or has ended."""

@@ -191,3 +191,5 @@ class Generation:
         """Pass a response on to the agent."""
         self.agent.response_received(transaction, response, source, base, now)
         self.session.generation_changed(self, now)
+        if (rest := self.agent.rest(transaction, response)) is not None:
+            self.session.path_rests(rest)

@@ -18,6 +18,7 @@ from warren.ice.outputs import (
     SourceProved,
     Suspected,
 )
+from warren.ice.rest import Rest
 from warren.ice.stun import Stun
 from warren.ice.timing import Pacer
 from warren.ice.transaction import Transactions
@@ -31,7 +32,7 @@ from warren.session.cunicu import PlainPeer
 from warren.session.flow import Traffic, Watch
 from warren.session.generation import LIVE, Generation, Heard
 from warren.session.limits import Bucket
-from warren.session.outputs import Path, PathSuspected, SessionOutput, StateChanged
+from warren.session.outputs import Path, PathRests, PathSuspected, SessionOutput, StateChanged
 from warren.session.roster import Roster
 from warren.session.rules import Check, Rules, Verdict
 from warren.session.speech import Dialect, Speech
@@ -346,6 +347,10 @@ class SessionMachine:
         if self._hear(generation, now) or generation.state not in LIVE:
             self._succession.conclude(generation, now)
             self._reckon()
+
+    def path_rests(self, rest: Rest) -> None:
+        """Nothing is to be done on a generation's path but to keep consent, which somebody else may do."""
+        self._chronicle.put(PathRests(rest))
 
     def _hear(self, generation: Generation, now: float) -> bool:
         """Take over what an agent has put out; says whether that was anything but packets to send."""

@@ -27,6 +27,7 @@ from warren.session.framed import FramedStreams
 from warren.session.machine import SessionMachine
 from warren.session.outputs import (
     PathChanged,
+    PathRests,
     PathSuspected,
     Publish,
     SessionOutput,
@@ -36,6 +37,7 @@ from warren.session.outputs import (
     UfragAdded,
     UfragRemoved,
 )
+from warren.session.resting import Resting
 from warren.session.timers import Timers
 
 __all__ = ["CallReceived", "Left", "NodeMachine", "NodeOutput", "PublishTo", "SessionEvent"]
@@ -110,6 +112,7 @@ class NodeMachine:
         self._by_source: dict[tuple[Base, Address], SessionMachine] = {}
         self._callers = Callers(self.drops)
         self._timers: Timers[SessionMachine] = Timers()
+        self._resting = Resting()
 
     @property
     def gatherer(self) -> Gatherer:
@@ -211,6 +214,9 @@ class NodeMachine:
         if not stun.is_stun(data):
             session = self._by_source.get((base, source))
             return (session, data) if session is not None else self._stranger(base, source, data, now)
+        if (answers := self._resting.datagram_received(base, source, data, now)) is not None:
+            self._outputs += answers
+            return None
         try:
             packet = stun.parse(data)
         except stun.StunError as error:
@@ -384,7 +390,9 @@ class NodeMachine:
     @property
     def deadline(self) -> float | None:
         """When `tick` wants to be called; may be early, never late."""
-        return earliest(self._timers.deadline, self._gatherer.deadline, self._framed.deadline)
+        return earliest(
+            self._timers.deadline, self._resting.deadline, self._gatherer.deadline, self._framed.deadline
+        )
 
     def tick(self, now: float) -> None:
         """Run the timers that are due."""
@@ -393,6 +401,10 @@ class NodeMachine:
             self._gatherer.tick(now)
             self._drain_gatherer(now)
         self._framed.tick(now)
+        checks, awake = self._resting.tick(now)
+        self._outputs += checks
+        for owner in awake:
+            self._drain_owner(owner, now)
         # All that are due are taken out before any runs: one that is due again at once cannot keep us here.
         for session in self._timers.pop_due(now):
             due = session.deadline
@@ -462,6 +474,8 @@ class NodeMachine:
                     self._outputs += allocation.outputs()
             case Publish(message):
                 self._outputs.append(PublishTo(session.peer, message))
+            case PathRests(rest):
+                self._resting.enter(rest)
             case PathSuspected():
                 self._gatherer.refresh(now)
                 self._drain_gatherer(now)
@@ -473,6 +487,7 @@ class NodeMachine:
             case SourceForgotten(base, source):
                 if self._by_source.get((base, source)) is session:
                     del self._by_source[base, source]
+                    self._resting.forget(base, source)
                     self._framed.close(base)
             case UfragAdded(ufrag):
                 self._by_ufrag[ufrag] = session

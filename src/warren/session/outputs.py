@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from warren.ice.outputs import PeerExpected
+from warren.ice.rest import Rest
 from warren.ice.transport import Address, Base, CloseStream, OpenStream, Transmit
 from warren.messages import Candidate, CandidateType, Message
 from warren.session.state import State
@@ -10,6 +11,7 @@ from warren.session.state import State
 __all__ = [
     "Path",
     "PathChanged",
+    "PathRests",
     "PathSuspected",
     "Publish",
     "SessionOutput",
@@ -66,6 +68,13 @@ class PathSuspected:
     """Seconds on the machine's clock."""
 
 
+@dataclass(frozen=True, slots=True)
+class PathRests:
+    """Until the rest is over, what comes over its pair goes to it first, and it is called when it is due."""
+
+    rest: Rest
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateChanged:
     """One move of the table; also an entry of the session's history."""
@@ -116,6 +125,7 @@ SessionOutput = (
     | SourceLearned
     | SourceForgotten
     | PathSuspected
+    | PathRests
     | StateChanged
     | PathChanged
 )

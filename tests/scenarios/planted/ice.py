@@ -12,6 +12,7 @@ CHOICE: Final = "ice/choice.py"
 CONSENT: Final = "ice/consent.py"
 PROBER: Final = "ice/prober.py"
 NOMINATION: Final = "ice/nomination.py"
+REST: Final = "ice/rest.py"
 
 ICE: Final = (
     Mutant(
@@ -59,8 +60,15 @@ ICE: Final = (
     Mutant(
         "consent-is-not-checked",
         CHOICE,
-        "                self._checks.forget_old(now)\n                self._prober.check(selected, now)\n",
-        "                self._checks.forget_old(now)\n",
+        "        self._checks.forget_old(now)\n        self._prober.check(selected, now)\n",
+        "        self._checks.forget_old(now)\n",
+    ),
+    Mutant("rest-goes-on-beside-the-agent", AGENT, "self._rest, rest.over = None, True", "self._rest = None"),
+    Mutant(
+        "resting-path-is-not-checked",
+        REST,
+        "        if self.id:\n",
+        '        if True:\n            return b""\n',
     ),
     Mutant("haste-is-patient", CONSENT, "HASTY_WAIT: Final = 0.1", "HASTY_WAIT: Final = 1.0"),
     Mutant(

@@ -1,0 +1,90 @@
+"""Resting: the paths of a node on which nothing happens but that consent is kept."""
+
+import heapq
+import math
+from collections.abc import Sequence
+
+from warren.ice.rest import Rest
+from warren.ice.timing import CONSENT_GRID
+from warren.ice.transaction import Owner
+from warren.ice.transport import Address, Base, Transmit
+
+__all__ = ["Resting"]
+
+
+class Resting:
+    """Finds the path at rest that a packet belongs to, and keeps their time; the sessions sleep meanwhile."""
+
+    __slots__ = ("_by_source", "_moments", "_waiting")
+
+    def __init__(self) -> None:
+        self._by_source: dict[tuple[Base, Address], Rest] = {}
+        self._moments: list[int] = []
+        self._waiting: dict[int, list[Rest]] = {}
+
+    def __len__(self) -> int:
+        """How many are kept, some of them over."""
+        return len(self._by_source)
+
+    def enter(self, rest: Rest) -> None:
+        """A path is at rest from now on; another one between the same two addresses is no more."""
+        key = rest.pair.base, rest.pair.destination
+        before = self._by_source.get(key)
+        if before is not None and not before.over:
+            before.wake()
+        self._by_source[key] = rest
+        self._enter(rest)
+
+    def forget(self, base: Base, source: Address) -> None:
+        """Nobody expects packets from there any more."""
+        self._by_source.pop((base, source), None)
+
+    def datagram_received(
+        self, base: Base, source: Address, data: bytes, now: float
+    ) -> Sequence[Transmit] | None:
+        """Take a packet that keeps consent on a path at rest; returns what to send, None if it is none."""
+        rest = self._by_source.get((base, source))
+        if rest is None:
+            return None
+        if rest.over:
+            del self._by_source[base, source]
+            return None
+        due = rest.due
+        answers = rest.datagram_received(data, now)
+        if answers is None:
+            return None
+        if rest.due != due:
+            self._enter(rest)
+        return [Transmit(base, source, answer) for answer in answers]
+
+    @property
+    def deadline(self) -> float | None:
+        """When `tick` wants to be called; may be early, never late."""
+        return self._moments[0] * CONSENT_GRID if self._moments else None
+
+    def tick(self, now: float) -> tuple[list[Transmit], list[Owner]]:
+        """Returns the checks that are due, and whose path is at rest no more because one was not answered."""
+        checks: list[Transmit] = []
+        awake: list[Owner] = []
+        while self._moments and self._moments[0] * CONSENT_GRID <= now:
+            moment = heapq.heappop(self._moments)
+            for rest in self._waiting.pop(moment):
+                if rest.over or rest.due > now:
+                    continue  # It was put off, and waits in another moment.
+                check = rest.tick(now)
+                if check is None:
+                    awake.append(rest.owner)
+                else:
+                    checks.append(Transmit(rest.pair.base, rest.pair.destination, check))
+                    self._enter(rest)
+        return checks, awake
+
+    def _enter(self, rest: Rest) -> None:
+        """Let it be called when it is due, or a moment later, together with others; what was said before is
+        found to be out of date when its moment comes."""
+        moment = math.ceil(rest.due / CONSENT_GRID)
+        waiting = self._waiting.get(moment)
+        if waiting is None:
+            waiting = self._waiting[moment] = []
+            heapq.heappush(self._moments, moment)
+        waiting.append(rest)
