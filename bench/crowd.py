@@ -79,7 +79,9 @@ class Peers:
 
     def tick(self, now: float) -> None:
         """Call those whose time has come."""
-        while self._timers and self._timers[0][0] <= now:
+        for _ in range(BURST):
+            if not self._timers or self._timers[0][0] > now:
+                break
             due, _, peer = heapq.heappop(self._timers)
             if peer.armed == due:
                 peer.armed = None
@@ -142,6 +144,7 @@ class Crowd:
             peer = self._by_address[control[0][2][8:12]]  # struct in_pktinfo: interface, route, destination.
             if peer.machine.datagram_received(peer.base, source, data, self._loop.time()) is not None:
                 self._send(peer.base, source, data)
+            self._driver.heard += 1
             self._peers.drain(peer)
         self._driver.settle()
         self._flush()

@@ -1,6 +1,6 @@
 """When each of many wants to be called."""
 
-from warren.session.timers import Timers
+from warren.session.timers import AT_ONCE, Timers
 
 
 def test_nobody_waits_at_first() -> None:
@@ -68,3 +68,25 @@ def test_times_that_are_moved_for_ever_take_bounded_room() -> None:
         timers.set(step % 10, float(step))
         assert len(timers) <= 2 * 10 + 65
     assert timers.pop_due(1e9) == [9990 % 10 + index for index in range(10)]
+
+
+def test_of_many_that_are_due_some_stay_for_the_next_time() -> None:
+    timers = Timers[int]()
+    for number in range(AT_ONCE + 10):
+        timers.set(number, float(number % 2))
+    first = timers.pop_due(1.0)
+    assert len(first) == AT_ONCE
+    assert timers.deadline == 1.0
+    second = timers.pop_due(1.0)
+    assert len(second) == 10
+    assert [*first, *second] == [*range(0, AT_ONCE + 10, 2), *range(1, AT_ONCE + 10, 2)]
+    assert len(timers) == 0
+
+
+def test_those_whose_time_was_moved_do_not_take_the_place_of_others() -> None:
+    timers = Timers[int]()
+    for number in range(AT_ONCE):
+        timers.set(number, 1.0)
+        timers.set(number, 9.0)
+    timers.set(-1, 1.0)
+    assert timers.pop_due(1.0) == [-1]

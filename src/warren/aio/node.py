@@ -348,6 +348,7 @@ class Node:
         if session is None:
             self._others_received(base, datagrams, source)
             return
+        self._driver.heard += len(data_alone)
         session.datagrams_received(data_alone, self._loop.time())
         if len(data_alone) < len(datagrams):
             self._others_received(base, list(filter(stun.is_stun, datagrams)), source)

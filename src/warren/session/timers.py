@@ -2,9 +2,12 @@
 
 import heapq
 from collections.abc import Hashable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-__all__ = ["Timers"]
+__all__ = ["AT_ONCE", "Timers"]
+
+AT_ONCE: Final = 256
+"""How many are taken out at once; between them answers can be read, which keep others from being due."""
 
 Waiter = TypeVar("Waiter", bound=Hashable)
 
@@ -56,13 +59,19 @@ class Timers(Generic[Waiter]):
         self._due.pop(waiter, None)
 
     def pop_due(self, now: float) -> list[Waiter]:
-        """Take out those whose time has come, the earliest first, each once."""
+        """Take out those whose time has come, the earliest first, each once; 256 at the most."""
         due: list[Waiter] = []
-        while self._moments and self._moments[0] <= now:
-            at = heapq.heappop(self._moments)
-            waiting = self._waiting.pop(at)
-            self._entered -= len(waiting)
-            for waiter in waiting:
+        while self._moments and self._moments[0] <= now and len(due) < AT_ONCE:
+            at = self._moments[0]
+            waiting = self._waiting[at]
+            first = waiting[: AT_ONCE - len(due)]
+            self._entered -= len(first)
+            if len(first) < len(waiting):
+                self._waiting[at] = waiting[len(first) :]
+            else:
+                heapq.heappop(self._moments)
+                del self._waiting[at]
+            for waiter in first:
                 if self._due.get(waiter) == at:
                     del self._due[waiter]
                     due.append(waiter)
