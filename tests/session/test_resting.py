@@ -7,6 +7,7 @@ from warren.ice.timing import CONSENT_GRID
 from warren.ice.transaction import Owner
 from warren.ice.transport import Base, Transmit
 from warren.session.resting import Resting
+from warren.session.timers import AT_ONCE
 
 
 class Paths:
@@ -118,3 +119,17 @@ def test_one_that_was_over_is_not_woken_again() -> None:
 
 def test_forgetting_what_is_not_known_is_harmless() -> None:
     Paths().resting.forget(Base(*US), US)
+
+
+def test_no_more_are_called_at_once_than_answers_can_be_read() -> None:
+    paths = Paths()
+    for number in range(AT_ONCE + 10):
+        path = Path()
+        path.pair.destination = ("198.51.100.2", 1000 + number)
+        paths.resting.enter(path.rest)
+    now = paths.due + 10.0
+    paths.tick(now)
+    assert len(paths.sent) == AT_ONCE
+    assert paths.due < now
+    paths.tick(now)
+    assert len(paths.sent) == AT_ONCE + 10

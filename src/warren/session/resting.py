@@ -8,6 +8,7 @@ from warren.ice.rest import Rest
 from warren.ice.timing import CONSENT_GRID
 from warren.ice.transaction import Owner
 from warren.ice.transport import Address, Base, Transmit
+from warren.session.timers import AT_ONCE
 
 __all__ = ["Resting"]
 
@@ -63,20 +64,25 @@ class Resting:
         return self._moments[0] * CONSENT_GRID if self._moments else None
 
     def tick(self, now: float) -> tuple[list[Transmit], list[Owner]]:
-        """Returns the checks that are due, and whose path is at rest no more because one was not answered."""
+        """Returns checks that are due, and whose path is at rest no more because one was not answered.
+
+        It is 256 of them at the most: between them the answers can be read.
+        """
         checks: list[Transmit] = []
         awake: list[Owner] = []
-        while self._moments and self._moments[0] * CONSENT_GRID <= now:
-            moment = heapq.heappop(self._moments)
-            for rest in self._waiting.pop(moment):
-                if rest.over or rest.due > now:
-                    continue  # It was put off, and waits in another moment.
-                check = rest.tick(now)
-                if check is None:
-                    awake.append(rest.owner)
-                else:
-                    checks.append(Transmit(rest.pair.base, rest.pair.destination, check))
-                    self._enter(rest)
+        while self._moments and self._moments[0] * CONSENT_GRID <= now and len(checks) + len(awake) < AT_ONCE:
+            rests = self._waiting[self._moments[0]]
+            rest = rests.pop()
+            if not rests:
+                del self._waiting[heapq.heappop(self._moments)]
+            if rest.over or rest.due > now:
+                continue  # It was put off, and waits in another moment.
+            check = rest.tick(now)
+            if check is None:
+                awake.append(rest.owner)
+            else:
+                checks.append(Transmit(rest.pair.base, rest.pair.destination, check))
+                self._enter(rest)
         return checks, awake
 
     def _enter(self, rest: Rest) -> None:
