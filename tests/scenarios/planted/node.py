@@ -67,8 +67,8 @@ NODE: Final = (
     Mutant(
         "driver-forgets-a-later-deadline",
         DRIVER,
-        "        if due == self._due or self._closed:\n",
-        "        if self._timer is not None or due == self._due or self._closed:\n",
+        "        if due == self._due or self._readings or self._closed:\n",
+        "        if self._timer is not None or due == self._due or self._readings or self._closed:\n",
     ),
     Mutant(
         "closed-session-leaves-its-reader-waiting",
