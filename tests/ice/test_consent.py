@@ -244,6 +244,18 @@ def test_the_last_probe_does_not_put_off_the_end() -> None:
     assert consent.due == 5.0
 
 
+def test_a_probe_can_be_put_off() -> None:
+    consent, now = suspect()
+    consent.put_off(now + 2.0)
+    assert step(consent) == (now + 2.0, Verdict.PROBE)
+
+
+def test_a_probe_that_is_put_off_does_not_put_off_the_end() -> None:
+    consent, now = suspect()
+    consent.put_off(now + 9.0)
+    assert step(consent) == (now + 5.0, Verdict.LOST)
+
+
 # Streams: what is lost on them comes, only late.
 
 

@@ -54,3 +54,30 @@ def test_a_clock_that_goes_back_gives_no_tokens() -> None:
 def test_dense_checks_are_13_in_the_first_two_seconds() -> None:
     assert len([at for at in timing.DENSE if at < 2.0]) == 13
     assert list(timing.DENSE) == sorted(timing.DENSE)
+
+
+# Probes of suspect paths
+
+
+def test_a_burst_of_probes_is_sent_at_once() -> None:
+    pacer = Pacer()
+    assert [pacer.book(50, 1.0) for _ in range(4)] == [1.0] * 4
+
+
+def test_what_is_more_than_a_burst_waits_in_a_queue() -> None:
+    pacer = Pacer()
+    pacer.book(timing.PROBE_BURST, 1.0)
+    gap = timing.PROBE_GAP
+    assert [pacer.book(2, 1.0), pacer.book(1, 1.0)] == pytest.approx([1.0 + 2 * gap, 1.0 + 3 * gap])
+
+
+def test_no_more_probes_than_a_burst_are_saved_up() -> None:
+    pacer = Pacer()
+    pacer.book(1, 0.0)
+    assert pacer.book(timing.PROBE_BURST + 1, 100.0) == pytest.approx(100.0 + timing.PROBE_GAP)
+
+
+def test_first_checks_do_not_wait_for_probes() -> None:
+    pacer = Pacer()
+    pacer.book(10_000, 1.0)
+    assert pacer.take(1.0)

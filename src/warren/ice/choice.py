@@ -38,6 +38,7 @@ class Choice:
     """Selects among the pairs that answer, nominates while controlling, keeps consent, moves without it."""
 
     __slots__ = (
+        "_booked",
         "_checks",
         "_climb_at",
         "_consent",
@@ -66,6 +67,7 @@ class Choice:
         self._nominator = Nominator()
         self._trials = Trials()
         self._climb_at = 0.0
+        self._booked: float | None = None
         self._relays_at: float | None = None
         self._selected_at = 0.0
         self._heard_at = -math.inf
@@ -289,8 +291,9 @@ class Choice:
         if not self._consent.suspect:
             self._consent.doubt(now)
             self._distrust(reason, now)
-        for pair in self._worked:
-            self._prober.check(pair, now)
+        if self._may_probe(now):
+            for pair in self._worked:
+                self._prober.check(pair, now)
 
     def _distrust(self, reason: str, now: float) -> None:
         for pair in self._pairs:
@@ -357,8 +360,19 @@ class Choice:
         self._climb(selected, now)
 
     def _probe(self, now: float) -> None:
-        for pair in self._worked:
-            self._prober.revive(pair, now)
+        if self._may_probe(now):
+            for pair in self._worked:
+                self._prober.revive(pair, now)
+
+    def _may_probe(self, now: float) -> bool:
+        """Whether it is our turn among all suspect paths of the process; if not, it comes later by itself."""
+        if self._booked is None:
+            self._booked = self._side.pacer.book(sum(1 for _ in self._worked), now)
+        if self._booked > now:
+            self._consent.put_off(self._booked)
+            return False
+        self._booked = None
+        return True
 
     def _climb(self, selected: Pair, now: float) -> None:
         """Ask the pairs that were better until the path left them: a fault that passes must cost nothing.

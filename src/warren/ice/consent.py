@@ -129,6 +129,11 @@ class Consent:
             self._lost_at = since + self._grace
         self.due = min(now + PROBE_INTERVAL, self._lost_at)
 
+    def put_off(self, until: float) -> None:
+        """The path is suspect, and nothing is to be asked before; consent is not lost later for that."""
+        assert self._lost_at is not None
+        self.due = min(until, self._lost_at)
+
     def cut(self, now: float) -> None:
         """The path is known to have ended: what takes its place gets `timeout` seconds, and no more."""
         ends_at = now + self._timeout
