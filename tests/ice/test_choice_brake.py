@@ -10,26 +10,29 @@ from warren.ice.outputs import ConsentLost, Suspected
 from warren.ice.timing import PROBE_BURST, PROBE_GAP, Pacer
 from warren.ice.transport import Base, Transmit
 
-PEER = ("10.1.0.1", 4000)
+PEER = "10.1.0.1"
 
 
 class Crowd:
-    """Agents of one process, each connected to a peer that falls silent."""
+    """Agents of one process, each connected by so many paths to a peer that falls silent."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, paths: int = 1) -> None:
         self.pacer = Pacer()
+        self.destinations = [(PEER, 4000 + number) for number in range(paths)]
         # One after the other, since the bucket of first checks is theirs together.
-        self.agents = [self._connected(number, (number - count) * 0.006) for number in range(count)]
+        step = 0.006 * paths
+        self.agents = [self._connected(number, (number - count) * step) for number in range(count)]
         self.sent: dict[Peer, list[float]] = {peer: [] for peer in self.agents}
         self.told: dict[Peer, dict[type, float]] = {peer: {} for peer in self.agents}
 
     def _connected(self, number: int, now: float) -> Peer:
         base = Base(f"10.0.{number // 250}.{number % 250 + 1}", 4000)
         us = Peer(f"A{number}", controlling=True, bases=[base], pacer=self.pacer)
-        them = Peer("B", controlling=False, bases=[Base(*PEER)])
+        them = Peer("B", controlling=False, bases=[Base(PEER, 4000)])
         us.agent.add_local(host(base, 0), now)
         us.agent.set_remote(them.credentials, now)
-        us.agent.add_remote(candidate(HOST, *PEER), now)
+        for destination in self.destinations:
+            us.agent.add_remote(candidate(HOST, *destination), now)
         key = stun.prepare_key(them.credentials.pwd)
         while checks := [output for output in us.agent.outputs() if isinstance(output, Transmit)]:
             for check in checks:
@@ -37,7 +40,7 @@ class Crowd:
                 response = stun.parse(stun.success(request, (base.address, base.port), key))
                 transaction = us.transactions.get(request.transaction_id)
                 assert transaction is not None
-                us.agent.response_received(transaction, response, PEER, base, now)
+                us.agent.response_received(transaction, response, check.destination, base, now)
         return us
 
     def suspect(self, now: float) -> None:
@@ -78,6 +81,12 @@ def crowd() -> Crowd:
 def test_no_more_paths_are_asked_at_once_than_a_burst(crowd: Crowd) -> None:
     crowd.suspect(1.0)
     assert sum(len(sent) for sent in crowd.sent.values()) == PROBE_BURST
+
+
+def test_who_has_two_paths_takes_two_places() -> None:
+    crowd = Crowd(PROBE_BURST, paths=2)
+    crowd.suspect(1.0)
+    assert [len(sent) for sent in crowd.sent.values()] == [2] * (PROBE_BURST // 2) + [0] * (PROBE_BURST // 2)
 
 
 def test_those_who_must_wait_are_asked_in_the_order_in_which_they_came(crowd: Crowd) -> None:
