@@ -85,6 +85,13 @@ def test_an_answer_is_awaited_for_three_round_trips_where_that_is_longer() -> No
     assert due(consent) == now + 1.5
 
 
+def test_after_an_answer_that_was_read_late_a_dead_path_is_suspect_all_the_same() -> None:
+    consent = resting()
+    first, _ = step(consent, rtt=20.0)
+    step(consent, rtt=20.0)
+    assert step(consent, rtt=20.0) == (first + 2 * 5.0, Verdict.SUSPECT)
+
+
 def test_without_an_answer_the_pair_is_checked_again_at_once() -> None:
     consent = resting()
     step(consent)

@@ -150,7 +150,8 @@ class Consent:
                 return Verdict.LOST
             self.doubt(now)
             return Verdict.PROBE
-        patience = max(self._least, 3 * rtt)
+        # An answer that was read late, because the process was held up, tells of a round trip that was none.
+        patience = max(self._least, min(3 * rtt, self._timeout))
         if self._waiting:
             self._misses += 1
             if self._misses >= (HASTY_MISSES if self._hasty else MISSES):
