@@ -380,3 +380,9 @@ def test_a_path_that_fails_after_a_check_that_went_with_the_peers_is_lost_no_lat
     while verdict is not Verdict.LOST:
         now, verdict = step(consent)
     assert now == pytest.approx(4.0 + 2.0 + 5.0)
+
+
+def test_who_joins_after_an_answer_that_was_read_late_waits_no_longer_than_consent_may_be_missing() -> None:
+    consent = resting()
+    consent.join(4.0, 20.0)
+    assert consent.due == 4.0 + 5.0

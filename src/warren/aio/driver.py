@@ -60,7 +60,7 @@ class Driver(Generic[Output]):
         self._readings = 0
         self._read_at = -math.inf
         self.heard = 0
-        """Counts what has arrived; to be raised by what is no input of the machine: more may lie behind."""
+        """Counts what has arrived; raise it where `settle` is not called for each: more may lie behind."""
 
     def settle(self) -> None:
         """Perform everything that the machine has put out; its timer is set once a turn, at the end."""

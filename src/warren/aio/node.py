@@ -342,13 +342,13 @@ class Node:
     # What comes from outside
 
     def _datagrams_received(self, base: Base, datagrams: Sequence[bytes], source: Address) -> None:
+        self._driver.heard += len(datagrams)
         data_alone = [data for data in datagrams if not stun.is_stun(data)]
         machine = self._machine.expecting(base, source) if data_alone else None
         session = None if machine is None else self._sessions.get(machine)
         if session is None:
             self._others_received(base, datagrams, source)
             return
-        self._driver.heard += len(data_alone)
         session.datagrams_received(data_alone, self._loop.time())
         if len(data_alone) < len(datagrams):
             self._others_received(base, list(filter(stun.is_stun, datagrams)), source)

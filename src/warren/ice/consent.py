@@ -108,7 +108,7 @@ class Consent:
             return False
         self._follows = self._waiting = True
         self._drawn = now
-        self.due = now + max(self._least, 3 * rtt)
+        self.due = now + self._patience(rtt)
         return True
 
     def hasten(self, now: float, *, lost_by_peer: bool = False) -> None:
@@ -150,8 +150,7 @@ class Consent:
                 return Verdict.LOST
             self.doubt(now)
             return Verdict.PROBE
-        # An answer that was read late, because the process was held up, tells of a round trip that was none.
-        patience = max(self._least, min(3 * rtt, self._timeout))
+        patience = self._patience(rtt)
         if self._waiting:
             self._misses += 1
             if self._misses >= (HASTY_MISSES if self._hasty else MISSES):
@@ -161,3 +160,7 @@ class Consent:
         self._waiting, self._follows = True, False
         self.due = now + (max(HASTY_WAIT, 1.5 * rtt) if self._hasty else patience)
         return Verdict.CHECK
+
+    def _patience(self, rtt: float) -> float:
+        # An answer that was read late, because the process was held up, tells of a round trip that was none.
+        return max(self._least, min(3 * rtt, self._timeout))
