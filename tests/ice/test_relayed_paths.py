@@ -289,6 +289,17 @@ def test_path_on_trial_that_falls_silent_again_is_not_taken() -> None:
     assert rig.selected is RELAYED
 
 
+def test_a_check_of_the_peer_does_not_have_a_path_on_trial_nominated() -> None:
+    rig = Rig()
+    rig.answer(DIRECT, now=0.05)
+    rig.answer(RELAYED, now=0.06)
+    flap(rig, 1.0)
+    rig.run(rig.now + 1.0, answering=(RELAYED,))
+    rig.request(DIRECT)
+    (triggered,) = [check for check in rig.checks[-1:] if check.base is DIRECT]
+    assert not stun.parse(triggered.data).use_candidate
+
+
 def test_where_nothing_else_answers_there_is_no_trial() -> None:
     rig = Rig()
     rig.answer(DIRECT, now=0.05)

@@ -92,7 +92,10 @@ class Choice:
         """The value that a triggered check over this pair is to nominate it with, if any."""
         if not self._side.controlling or self._is_early(pair, now):
             return None
-        return self._nominator.value_for(pair, self._pairs.selected)
+        selected = self._pairs.selected
+        if pair.lapses and selected is not None and selected.fresh:
+            return None  # It is on trial, or will be.
+        return self._nominator.value_for(pair, selected)
 
     def answered(self, pair: Pair, nomination: int | None, now: float) -> None:
         """A check over this pair was answered."""
