@@ -31,7 +31,8 @@ def page() -> str:
         "# Every file",
         "Written from the first lines of the files by `make reference`; do not edit. "
         "[Design](design.md) says how they fit together. "
-        "Tests mirror this tree: `tests/ice/test_agent.py` tests `ice/agent.py`.",
+        "Tests mirror this tree: `tests/ice/test_agent.py` tests `ice/agent.py`, "
+        "with `test_agent_*.py` where that grew long.",
     ]
     for folder, words in FOLDERS.items():
         parts += [f"## `src/warren/{folder}`: {words}" if folder != "." else f"## `src/warren`: {words}"]

@@ -149,6 +149,13 @@ class Peer:
             if transaction is not None:
                 transaction.owner.response_received(transaction, packet, source, base, now)
 
+    def respond(self, data: bytes, source: Address, base: Base, now: float) -> None:
+        """Let a response come for a request that waits for one."""
+        response = stun.parse(data)
+        transaction = self.transactions.get(response.transaction_id)
+        assert transaction is not None
+        self.agent.response_received(transaction, response, source, base, now)
+
     def when(self, kind: type[AgentOutput]) -> list[float]:
         """The times at which it told this."""
         return [now for now, output in self.told if isinstance(output, kind)]

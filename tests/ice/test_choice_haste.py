@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.ice.link import Packet, Peer, World, host, public
-from tests.ice.test_choice import A1, A2, B1, B2, D, asks, cut, kinds, over_tcp, path, two_paths
+from tests.ice.paths import A1, A2, B1, B2, D, asks, cut, kinds, over_tcp, path, two_paths
 from warren.ice.outputs import PairSelected
 from warren.ice.transport import Base
 

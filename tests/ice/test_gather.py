@@ -1,112 +1,28 @@
-"""A gatherer by numbers: what it sends, what it is answered, what it then knows."""
-
-from collections.abc import Iterable
-from random import Random
+"""A gatherer by numbers: what it sends, what it is answered, what it then offers."""
 
 import pytest
 
+from tests.ice.lab import (
+    CAFE,
+    GIVES_UP_AFTER,
+    HOME,
+    HOME_IPV6,
+    ONE,
+    ONE_IPV6,
+    PUBLIC,
+    PUBLIC_OTHER,
+    TWO,
+    Lab,
+    lab,
+)
 from tests.ice.turn.rig import Server
 from warren.ice import stun
 from warren.ice.candidate import stream_preference
-from warren.ice.gather import CandidatesChanged, Gatherer, GatherOutput, MappingChanged
 from warren.ice.server_url import TurnUrl
-from warren.ice.streams import Streams
 from warren.ice.stun import Class, Method
-from warren.ice.timing import REFRESH
-from warren.ice.transaction import Transactions
-from warren.ice.transport import Address, Base, Transmit
+from warren.ice.transport import Address, Base
 from warren.ice.turn.relays import RelayClosed, RelayOpened
-from warren.messages import Candidate, CandidateType, NetworkType, TCPType
-
-HOME = Base("192.168.1.2", 4000)
-CAFE = Base("10.0.0.2", 4001)
-HOME_IPV6 = Base("2001:db8::2", 4002)
-ONE, TWO = ("198.51.100.1", 3478), ("198.51.100.2", 3478)
-ONE_IPV6 = ("2001:db8:ffff::1", 3478)
-PUBLIC, PUBLIC_OTHER = ("203.0.113.5", 61000), ("203.0.113.5", 61001)
-GIVES_UP_AFTER = 5.0
-
-
-class Lab:
-    """A gatherer and the network around it, with a clock that only the test turns."""
-
-    def __init__(self, *bases: Base, servers: Iterable[tuple[str, list[Address]]] = ()) -> None:
-        self.transactions = Transactions(Random(1))
-        self.gatherer = Gatherer(transactions=self.transactions, streams=Streams(), dice=Random(2))
-        self.now = 0.0
-        self.packets: list[Transmit] = []
-        self.changes = 0
-        self.moves = 0
-        self.relays: list[GatherOutput] = []
-        for base in bases:
-            self.gatherer.add_base(base, self.now)
-        for name, addresses in servers:
-            self.gatherer.add_server(name, addresses, self.now)
-        self.drain()
-
-    def drain(self) -> list[Transmit]:
-        """Take the outputs; returns the packets among them."""
-        sent = []
-        for output in self.gatherer.outputs():
-            match output:
-                case Transmit():
-                    sent.append(output)
-                case CandidatesChanged():
-                    self.changes += 1
-                case MappingChanged():
-                    self.moves += 1
-                case _:
-                    self.relays.append(output)
-        self.packets += sent
-        return sent
-
-    def until(self, end: float) -> list[Transmit]:
-        """Let time pass up to and with `end`; returns what was sent."""
-        sent = []
-        while (due := self.gatherer.deadline) is not None and due <= end:
-            self.now = max(self.now, due)
-            self.gatherer.tick(self.now)
-            sent += self.drain()
-        self.now = end
-        return sent
-
-    def last_packet(self, base: Base, server: Address) -> Transmit:
-        """The newest request from this base to this server."""
-        return next(p for p in reversed(self.packets) if (p.base, p.destination) == (base, server))
-
-    def receive(self, data: bytes, base: Base, source: Address) -> bool:
-        """Hand in a packet; False where no transaction waits for it."""
-        response = stun.parse(data)
-        transaction = self.transactions.get(response.transaction_id)
-        if transaction is None:
-            return False
-        transaction.owner.response_received(transaction, response, source, base, self.now)
-        self.drain()
-        return True
-
-    def answer(self, base: Base, server: Address, mapped: Address, *, source: Address | None = None) -> bool:
-        """Let a server say where the newest request seemed to come from."""
-        request = stun.parse(self.last_packet(base, server).data)
-        return self.receive(stun.success(request, mapped, None), base, source or server)
-
-    @property
-    def types(self) -> list[CandidateType]:
-        return [local.candidate.type for local in self.gatherer.candidates]
-
-    @property
-    def reflexive(self) -> list[Candidate]:
-        found = (local.candidate for local in self.gatherer.candidates)
-        return [candidate for candidate in found if candidate.type == CandidateType.SERVER_REFLEXIVE]
-
-    @property
-    def mapped(self) -> list[Address]:
-        return [candidate.transport for candidate in self.reflexive]
-
-
-def lab(*bases: Base, one: bool = True, two: bool = False) -> Lab:
-    servers = [("stun:one", [ONE])] * one + [("stun:two", [TWO])] * two
-    return Lab(*(bases or (HOME,)), servers=servers)
-
+from warren.messages import CandidateType, NetworkType, TCPType
 
 # Host candidates
 
@@ -318,170 +234,6 @@ def test_error_response_without_a_code_is_reported_too() -> None:
     assert world.gatherer.report[0].error == "answered with an error"
 
 
-# Time
-
-
-def test_silent_server_is_asked_again_at_doubling_intervals_under_the_same_id() -> None:
-    world = lab()
-    times = []
-    while not world.gatherer.complete:
-        due = world.gatherer.deadline
-        assert due is not None
-        if world.until(due):
-            times.append(due)
-    assert times == pytest.approx([0.2, 0.6, 1.4, 3.0])
-    assert world.now == pytest.approx(GIVES_UP_AFTER)
-    assert len({packet.data for packet in world.packets}) == 1
-
-
-def test_dead_server_delays_no_candidate_of_another() -> None:
-    world = lab(two=True)
-    world.answer(HOME, TWO, PUBLIC)
-    assert world.mapped == [PUBLIC]
-    assert not world.gatherer.complete
-    world.until(GIVES_UP_AFTER)
-    assert world.gatherer.complete
-    assert world.mapped == [PUBLIC]
-
-
-def test_answer_after_the_end_finds_no_transaction() -> None:
-    world = lab()
-    world.until(GIVES_UP_AFTER)
-    assert not world.answer(HOME, ONE, PUBLIC)
-    assert len(world.transactions) == 0
-
-
-def test_late_tick_sends_once_for_all_that_was_missed() -> None:
-    world = lab()
-    world.gatherer.tick(2.0)
-    assert len(world.drain()) == 1
-    assert world.gatherer.deadline == pytest.approx(3.0)
-
-
-def test_tick_before_its_time_does_nothing() -> None:
-    world = lab()
-    world.gatherer.tick(0.1)
-    assert world.drain() == []
-    assert world.gatherer.deadline == pytest.approx(0.2)
-
-
-def test_outputs_are_handed_over_once() -> None:
-    world = lab()
-    assert world.gatherer.outputs() == []
-
-
-def test_mapping_that_nobody_needs_is_not_refreshed() -> None:
-    world = lab()
-    world.answer(HOME, ONE, PUBLIC)
-    assert world.gatherer.deadline is None
-    assert world.until(1000.0) == []
-
-
-def test_mapping_is_refreshed_in_good_time_while_it_is_needed() -> None:
-    world = lab()
-    world.gatherer.needed(True, 0.0)
-    world.answer(HOME, ONE, PUBLIC)
-    changes = world.changes
-    for _ in range(5):
-        before = world.now
-        due = world.gatherer.deadline
-        assert due is not None
-        assert 0.9 * REFRESH <= due - before <= REFRESH
-        assert len(world.until(due)) == 1
-        world.answer(HOME, ONE, PUBLIC)
-    assert world.changes == changes
-
-
-def test_refreshing_ends_when_nobody_needs_it_any_more() -> None:
-    world = lab()
-    world.gatherer.needed(True, 0.0)
-    world.answer(HOME, ONE, PUBLIC)
-    world.gatherer.needed(False, 1.0)
-    assert world.gatherer.deadline is None
-
-
-def test_mapping_that_has_grown_old_is_asked_for_as_soon_as_it_is_needed() -> None:
-    world = lab()
-    world.answer(HOME, ONE, PUBLIC)
-    world.gatherer.needed(True, 60.0)
-    assert len(world.drain()) == 1
-
-
-def test_mapping_that_is_young_is_not_asked_for_when_it_is_needed() -> None:
-    world = lab()
-    world.answer(HOME, ONE, PUBLIC)
-    world.gatherer.needed(True, 5.0)
-    assert world.drain() == []
-
-
-def test_changed_mapping_replaces_the_candidate_and_says_so() -> None:
-    world = lab()
-    world.gatherer.needed(True, 0.0)
-    world.answer(HOME, ONE, PUBLIC)
-    changes = world.changes
-    world.until(REFRESH)
-    world.answer(HOME, ONE, PUBLIC_OTHER)
-    assert world.mapped == [PUBLIC_OTHER]
-    assert world.changes == changes + 1
-
-
-def test_mapping_outlives_a_refresh_without_an_answer() -> None:
-    world = lab()
-    world.gatherer.needed(True, 0.0)
-    world.answer(HOME, ONE, PUBLIC)
-    world.until(REFRESH + GIVES_UP_AFTER)
-    assert world.mapped == [PUBLIC]
-    assert world.gatherer.complete
-    assert world.gatherer.report[0].error == "no answer"
-
-
-def test_silent_server_is_asked_again_and_heard_when_it_is_back() -> None:
-    world = lab()
-    world.gatherer.needed(True, 0.0)
-    world.until(GIVES_UP_AFTER)
-    world.until(REFRESH)
-    assert world.answer(HOME, ONE, PUBLIC)
-    assert world.mapped == [PUBLIC]
-    assert world.gatherer.report[0].error is None
-
-
-def test_servers_are_asked_anew_where_what_they_said_may_be_out_of_date() -> None:
-    world = lab(HOME)
-    world.answer(HOME, ONE, PUBLIC)
-    world.now = 5.0
-    world.gatherer.refresh(world.now)
-    (asked,) = world.drain()
-    assert (asked.base, asked.destination) == (HOME, ONE)
-    world.answer(HOME, ONE, PUBLIC_OTHER)
-    assert [candidate.transport for candidate in world.reflexive] == [PUBLIC_OTHER]
-
-
-def test_asking_anew_ends_a_round_that_is_under_way() -> None:
-    world = lab(HOME)
-    before = world.last_packet(HOME, ONE).data
-    world.now = 1.5
-    world.gatherer.refresh(world.now)
-    (asked,) = world.drain()
-    assert asked.data != before
-    assert len(world.transactions) == 1
-
-
-def test_server_that_was_asked_just_now_is_not_asked_anew() -> None:
-    world = lab(HOME)
-    world.answer(HOME, ONE, PUBLIC)
-    world.now = 0.9
-    world.gatherer.refresh(world.now)
-    assert world.drain() == []
-
-
-def test_refresh_does_not_take_back_that_gathering_is_complete() -> None:
-    world = lab()
-    world.gatherer.needed(True, 0.0)
-    world.answer(HOME, ONE, PUBLIC)
-    world.until(REFRESH)
-    assert world.gatherer.complete
-
-
 # Servers come and go
 
 
@@ -517,92 +269,8 @@ def test_addresses_that_are_known_are_not_asked_twice() -> None:
     assert [packet.destination for packet in world.drain()] == [TWO]
 
 
-# What is told of the NAT
-
-
-def test_report_tells_each_base_and_server() -> None:
-    world = lab(HOME, CAFE)
-    world.answer(HOME, ONE, PUBLIC)
-    home, cafe = world.gatherer.report
-    assert (home.server, home.address, home.base, home.mapped, home.error) == (
-        "stun:one",
-        ONE,
-        HOME,
-        PUBLIC,
-        None,
-    )
-    assert (cafe.base, cafe.mapped, cafe.error) == (CAFE, None, None)
-
-
-def test_report_has_an_entry_for_a_server_that_could_not_be_resolved() -> None:
-    world = lab()
-    world.gatherer.server_failed("stun:two", "cannot be resolved")
-    entry = world.gatherer.report[1]
-    assert (entry.server, entry.address, entry.error) == ("stun:two", None, "cannot be resolved")
-
-
-def test_report_has_an_entry_for_a_server_of_a_family_that_we_lack() -> None:
-    world = Lab(HOME, servers=[("stun:one", [ONE_IPV6])])
-    assert world.gatherer.complete
-    assert [entry.error for entry in world.gatherer.report] == ["has no address that can be asked from here"]
-
-
-def test_report_has_an_empty_entry_for_a_server_that_is_being_resolved() -> None:
-    world = lab(one=False)
-    world.gatherer.expect_server("stun:one")
-    assert [(entry.server, entry.error) for entry in world.gatherer.report] == [("stun:one", None)]
-
-
-def test_mapping_is_the_same_where_two_servers_see_the_same() -> None:
-    world = lab(two=True)
-    world.answer(HOME, ONE, PUBLIC)
-    world.answer(HOME, TWO, PUBLIC)
-    assert world.gatherer.mapping == "same"
-
-
-def test_mapping_is_different_where_two_servers_see_different_addresses() -> None:
-    world = lab(two=True)
-    world.answer(HOME, ONE, PUBLIC)
-    world.answer(HOME, TWO, PUBLIC_OTHER)
-    assert world.gatherer.mapping == "different"
-    assert "203.0.113.5:61001" in world.gatherer.summary
-
-
-def test_mapping_is_unknown_while_the_servers_may_still_answer() -> None:
-    assert lab().gatherer.mapping == "unknown"
-
-
-def test_nobody_answered_when_the_time_of_all_is_over() -> None:
-    world = lab(two=True)
-    world.until(GIVES_UP_AFTER)
-    assert world.gatherer.mapping == "none-answered"
-
-
-def test_without_servers_there_is_no_mapping_to_know() -> None:
-    assert lab(one=False).gatherer.mapping == "no-servers"
-
-
-def test_gatherer_belongs_to_no_session() -> None:
-    assert lab().gatherer.session is None
-
-
-def test_a_server_that_sees_us_elsewhere_than_before_tells_that_the_nat_has_forgotten_us() -> None:
-    world = lab(HOME)
-    world.answer(HOME, ONE, PUBLIC)
-    assert world.moves == 0
-    world.now = 5.0
-    world.gatherer.refresh(world.now)
-    world.drain()
-    world.answer(HOME, ONE, PUBLIC)
-    assert world.moves == 0
-    world.now = 10.0
-    world.gatherer.refresh(world.now)
-    world.drain()
-    world.answer(HOME, ONE, PUBLIC_OTHER)
-    assert world.moves == 1
-
-
 # Relays
+
 
 RELAY = TurnUrl(host="turn.example.org", port=3478, transport="udp", username="ann", password="p@ss")
 RELAYED = ("198.51.100.1", 50000)
@@ -667,6 +335,7 @@ def test_deadline_is_the_first_of_all() -> None:
 
 
 # TCP
+
 
 CONNECTING, LISTENING = Base("192.168.1.2", 0, "tcp"), Base("192.168.1.2", 4711, "tcp")
 LISTENING_IPV6 = Base("2001:db8::2", 4711, "tcp")

@@ -51,9 +51,7 @@ class Rig:
         request = stun.parse(check.data)
         source = (check.base.address, check.base.port)
         response = stun.success(request, source, stun.prepare_key(self.them.credentials.pwd))
-        transaction = self.peer.transactions.get(request.transaction_id)
-        assert transaction is not None
-        self.agent.response_received(transaction, stun.parse(response), remote, check.base, self.now)
+        self.peer.respond(response, remote, check.base, self.now)
         self.collect()
 
     def run(self, until: float, *, answering: tuple[Base, ...] = ()) -> list[tuple[float, Base]]:

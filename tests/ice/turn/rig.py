@@ -13,11 +13,13 @@ from warren.ice.turn.allocation import Allocation
 from warren.ice.turn.credentials import MD5, SHA256, key_of
 
 __all__ = [
-    "BASE", "MAPPED", "PEER", "RELAYED", "RELAYED6", "SERVER", "URL", "Rig", "Server", "mapped_value", "xor",
+    "BASE", "MAPPED", "OTHER", "PEER", "RELAYED", "RELAYED6", "SERVER", "URL",
+    "Rig", "Server", "mapped_value", "xor",
 ]  # fmt: skip
 
 BASE = Base("192.0.2.1", 4000)
 SERVER: Address = ("203.0.113.4", 3478)
+OTHER: Address = ("203.0.113.5", 3478)
 MAPPED: Address = ("198.51.100.1", 4000)
 RELAYED: Address = ("203.0.113.4", 50000)
 RELAYED6: Address = ("2001:db8::4", 50001)
