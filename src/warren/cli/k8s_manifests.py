@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
 import typer
@@ -51,10 +52,6 @@ def _names(names: list[str] | None) -> list[str] | None:
     if any(not name.strip() or not name.isprintable() for name in names or ()):
         raise typer.BadParameter("a name may not be empty")
     return names
-
-
-def _named(kind: SubjectKind, names: list[str]) -> list[Subject]:
-    return [Subject(kind, name) for name in names]
 
 
 def manifests(
@@ -115,17 +112,21 @@ def manifests(
     Pods that run as the service account warren-peer are peers; who else is one, --user, --group and
     --serviceaccount say.
     """
-    peers = [
-        *_named(SubjectKind.USER, user or []),
-        *_named(SubjectKind.GROUP, group or []),
-        *(serviceaccount or []),
-    ]
     documents = make_manifests(
         namespace=namespace,
         image=image or f"warren:{importlib.metadata.version('warren')}",
-        peers=peers,
+        peers=_peers(user or (), group or (), serviceaccount or ()),
         quota=quota,
     )
+    _print(documents, as_json=as_json)
+
+
+def _peers(users: Iterable[str], groups: Iterable[str], accounts: Iterable[Subject]) -> list[Subject]:
+    named = ((SubjectKind.USER, users), (SubjectKind.GROUP, groups))
+    return [*(Subject(kind, name) for kind, names in named for name in names), *accounts]
+
+
+def _print(documents: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"apiVersion": "v1", "kind": "List", "items": documents}, indent=2))
     else:

@@ -112,10 +112,22 @@ def signal(
 
     It serves until it gets SIGTERM or Ctrl-C; then it sends its clients away and ends within seconds.
     """
-    files = _certificate_files(tls_cert, tls_key, insecure=insecure)
-    proofs = _proofs(auth, auth_secret, name or ())
-    relays = _relays(auth, relay or (), relay_secret)
-    terminal = Terminal(as_json=as_json, verbose=verbose)
+    return _serve_until_stopped(
+        listen,
+        _certificate_files(tls_cert, tls_key, insecure=insecure),
+        _proofs(auth, auth_secret, name or ()),
+        _relays(auth, relay or (), relay_secret),
+        Terminal(as_json=as_json, verbose=verbose),
+    )
+
+
+def _serve_until_stopped(
+    listen: str,
+    files: "CertificateFiles | None",
+    proofs: "Proofs",
+    relays: "TurnRelays | None",
+    terminal: Terminal,
+) -> int:
     terminal.log_everything()
     try:
         run(_serve(listen, files, proofs, relays, terminal))
