@@ -145,15 +145,24 @@ def with_relay(lab: Lab, signaling: str, tmp_path: Path) -> Iterator[World]:
         )
 
 
-Record = Callable[[str, object], None]
+Judge = Callable[[str, Matrix, Mapping[Pair, str]], None]
+
+
+@pytest.fixture
+def judge(results: dict[str, Matrix], record_property: Callable[[str, object], None]) -> Judge:
+    """Keep what came of the pairs under a title, and see that it is what was wanted of each."""
+
+    def judge(title: str, outcomes: Matrix, wanted: Mapping[Pair, str]) -> None:
+        results[title] = outcomes
+        record_property("table", table(outcomes))
+        wrong = {pair: outcome for pair, outcome in outcomes.items() if outcome.what != wanted[pair]}
+        assert not wrong
+
+    return judge
 
 
 async def test_every_pair_of_networks_takes_the_path_that_it_allows(
-    with_relay: World,
-    sites: dict[str, Site],
-    tmp_path: Path,
-    results: dict[str, Matrix],
-    record_property: Record,
+    with_relay: World, sites: dict[str, Site], tmp_path: Path, judge: Judge
 ) -> None:
     lab = with_relay.lab
     neighbour = lab.add_site("neighbour", Kind.PORT_RESTRICTED)
@@ -170,34 +179,25 @@ async def test_every_pair_of_networks_takes_the_path_that_it_allows(
         pairs[SAME_LAN, ""] = Ends(at["neighbour"], at["next door"])
         pairs[FIREWALLS, ""] = Ends(at["wall"], at["rampart"])
         pairs[FAMILIES, ""] = Ends(at[f"left {Network.FULL_CONE}"], at["v6"])
-        results["With a relay"] = outcomes = await connect_all(pairs, {**wanted, **others})
-    record_property("table", table(outcomes))
-    assert not wrong(outcomes, {**wanted, **others})
+        wanted |= others
+        outcomes = await connect_all(pairs, wanted)
+    judge("With a relay", outcomes, wanted)
     assert outcomes[SAME_LAN, ""].words == "host - host"
 
 
 async def test_without_a_relay_what_needs_one_fails_in_time_and_says_why(
-    without_relay: World,
-    sites: dict[str, Site],
-    tmp_path: Path,
-    results: dict[str, Matrix],
-    record_property: Record,
+    without_relay: World, sites: dict[str, Site], tmp_path: Path, judge: Judge
 ) -> None:
     pairs = itertools.product(Network, Network)
     wanted: dict[Pair, str] = {pair: expected(*pair).replace("relay", "failed") for pair in pairs}
     async with without_relay.stations(tmp_path, sites) as at:
-        results["Without a relay"] = outcomes = await connect_all(ends_of(at, wanted), wanted)
-    record_property("table", table(outcomes))
-    assert not wrong(outcomes, wanted)
+        outcomes = await connect_all(ends_of(at, wanted), wanted)
+    judge("Without a relay", outcomes, wanted)
     assert all("none was answered" in out.words for out in outcomes.values() if out.what == "failed")
 
 
 async def test_sessions_come_about_where_every_fifth_packet_is_lost(
-    with_relay: World,
-    sites: dict[str, Site],
-    tmp_path: Path,
-    results: dict[str, Matrix],
-    record_property: Record,
+    with_relay: World, sites: dict[str, Site], tmp_path: Path, judge: Judge
 ) -> None:
     some = Network.PUBLIC, Network.PORT_RESTRICTED, Network.SYMMETRIC, Network.BLOCKED
     wanted: dict[Pair, str] = {pair: expected(*pair) for pair in itertools.product(some, some)}
@@ -205,19 +205,12 @@ async def test_sessions_come_about_where_every_fifth_packet_is_lost(
     async with with_relay.stations(tmp_path, chosen) as at:
         with networks.losing(chosen.values(), LOST):
             outcomes = await connect_all(ends_of(at, wanted), wanted)
-    results[f"With a relay and {LOST} % loss"] = outcomes
-    record_property("table", table(outcomes))
-    assert not wrong(outcomes, wanted)
+    judge(f"With a relay and {LOST} % loss", outcomes, wanted)
 
 
 def ends_of(at: Mapping[str, Station], pairs: Iterable[Pair]) -> dict[Pair, Ends]:
     """Give the two stations of each pair of networks."""
     return {(one, other): Ends(at[f"left {one}"], at[f"right {other}"]) for one, other in pairs}
-
-
-def wrong(outcomes: Matrix, wanted: Mapping[Pair, str]) -> dict[Pair, Outcome]:
-    """Find what went otherwise than wanted."""
-    return {pair: outcome for pair, outcome in outcomes.items() if outcome.what != wanted[pair]}
 
 
 async def connect_all(pairs: Mapping[Pair, Ends], wanted: Mapping[Pair, str]) -> Matrix:
