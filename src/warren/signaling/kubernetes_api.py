@@ -1,23 +1,20 @@
-"""Requests to a Kubernetes API server: each with a time limit, with credentials that renew themselves."""
+"""Requests to a Kubernetes API server: each with a time limit, and no sooner than the server wants."""
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlencode
-from weakref import WeakSet
 
 import aiohttp
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.client.rest import RESTClientObject
 
-from warren.errors import ConfigurationError, SignalingError
+from warren.errors import SignalingError
+from warren.signaling.kubernetes_connections import Connections, Line
 from warren.signaling.kubernetes_target import KubernetesTarget
-from warren.signaling.kubernetes_words import ApiError, refusal, route_words
+from warren.signaling.kubernetes_words import ApiError, refusal
 
 __all__ = ["Answer", "ApiError", "KubernetesApi", "ServerClock"]
 
@@ -42,8 +39,6 @@ _METHODS: Final = {
 """The verbs of RBAC, so that a refusal can name the right that is missing."""
 
 APPLY: Final = "application/apply-patch+yaml"
-
-_CLOSED: Final = "the Kubernetes carrier is closed"
 
 # The limits are ours: asyncio.timeout ends the whole of a request, and what reads a stream.
 _UNLIMITED: Final = aiohttp.ClientTimeout(total=None)
@@ -71,16 +66,6 @@ class Answer:
     clock: ServerClock
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """Connections to the server, and what they say who we are."""
-
-    rest: RESTClientObject
-    configuration: Configuration
-    made_of: object
-    """What the connections depend on; with the same they can stay."""
-
-
 class KubernetesApi:
     """One API server, for one namespace; nothing is sent before the first request.
 
@@ -96,11 +81,8 @@ class KubernetesApi:
         self.target = target
         self.namespace = target.namespace
         self.timeout = timeout
-        self._line: _Line | None = None
-        self._loading = asyncio.Lock()
+        self._connections = Connections(target)
         self._quiet_until = 0.0
-        self._watched: WeakSet[aiohttp.ClientResponse] = WeakSet()
-        self._closed = False
 
     async def ask(
         self, verb: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None
@@ -135,7 +117,7 @@ class KubernetesApi:
         """
         async with self._limited():
             response = await self._send("watch", path, query, None)
-            self._watched.add(response)
+            self._connections.watch(response)
             try:
                 return response, self._clock(response)
             except BaseException:
@@ -144,25 +126,20 @@ class KubernetesApi:
 
     def lost(self, error: Exception) -> SignalingError:
         """Say in words why a connection broke."""
-        if self._closed:
-            return SignalingError(_CLOSED)
-        return SignalingError(route_words(self._host, error))
+        return self._connections.lost(error)
 
     async def aclose(self) -> None:
         """Close all connections; who waits for something learns it."""
-        self._closed = True
-        line, self._line = self._line, None
-        if line is not None:
-            await self._hang_up(line)
+        await self._connections.aclose()
 
     @property
     def closed(self) -> bool:
         """Whether it has been closed."""
-        return self._closed
+        return self._connections.closed
 
     @property
     def _host(self) -> str:
-        return str(self._line.configuration.host) if self._line else f"of {self.target}"
+        return self._connections.host
 
     @asynccontextmanager
     async def _limited(self) -> AsyncIterator[None]:
@@ -179,11 +156,11 @@ class KubernetesApi:
     ) -> aiohttp.ClientResponse:
         """Send a request; returns the answer if it is a success."""
         await self._wait_as_told()
-        line = await self._load(None)
+        line = await self._connections.line()
         response = await self._request(line, verb, path, query, body)
         if response.status == 401:
             response.close()
-            line = await self._load(line)
+            line = await self._connections.line(refused=line)
             response = await self._request(line, verb, path, query, body)
         if response.status < 300:
             return response
@@ -198,7 +175,7 @@ class KubernetesApi:
         )
 
     async def _request(
-        self, line: _Line, verb: str, path: str, query: Mapping[str, str], body: object
+        self, line: Line, verb: str, path: str, query: Mapping[str, str], body: object
     ) -> aiohttp.ClientResponse:
         url = f"{line.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json"}
@@ -217,42 +194,6 @@ class KubernetesApi:
             raise self.lost(error) from None
         response: aiohttp.ClientResponse = answer.response
         return response
-
-    async def _load(self, refused: _Line | None) -> _Line:
-        """Give the connections; read the credentials anew where those of `refused` were not accepted."""
-        if self._closed:
-            raise SignalingError(_CLOSED)
-        if (line := self._line) is not None and line is not refused:
-            return line
-        async with self._loading:
-            if (line := self._line) is not None and line is not refused:
-                return line  # Somebody else was refused as well, and was quicker.
-            try:
-                configuration = await self.target.load()
-                made_of = _made_of(configuration)
-                if line is not None and line.made_of == made_of:
-                    rest = line.rest
-                else:
-                    rest = RESTClientObject(configuration)
-                    if line is not None:
-                        # Whoever reads a stream there continues it with the new credentials.
-                        await self._hang_up(line)
-            except ConfigurationError as error:
-                raise SignalingError(str(error)) from None
-            except (OSError, ValueError) as error:  # Certificates that are none (ssl.SSLError too).
-                raise SignalingError(
-                    f"certificates of {self.target} cannot be used ({type(error).__name__})"
-                ) from None
-            if self._closed:
-                await rest.close()
-                raise SignalingError(_CLOSED)
-            self._line = _Line(rest, configuration, made_of)
-            return self._line
-
-    async def _hang_up(self, line: _Line) -> None:
-        for response in list(self._watched):
-            response.close()  # Closing a session does not wake who reads there.
-        await line.rest.close()
 
     async def _read(self, response: aiohttp.ClientResponse, limit: int) -> bytes:
         content = bytearray()
@@ -298,12 +239,3 @@ class KubernetesApi:
             wait = min(float(text[:9]), LONGEST_WAIT) if told else 1.0
             now = asyncio.get_running_loop().time()
             self._quiet_until = max(self._quiet_until, now + wait)
-
-
-def _made_of(configuration: Configuration) -> object:
-    """What connections depend on: with another server or other certificates they must be new."""
-    files = [configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file]
-    stats = [os.stat(file) for file in files if file]
-    versions = tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats)
-    names = ("host", "verify_ssl", "tls_server_name", "proxy")
-    return (*files, versions, *(getattr(configuration, name) for name in names))

@@ -10,7 +10,7 @@ from warren.keys import PublicKey
 from warren.messages import BackendType
 from warren.signaling.backlog import Backlog
 from warren.signaling.carrier import Identity, Received
-from warren.signaling.nats_line import Lines
+from warren.signaling.nats_lines import Lines
 from warren.signaling.nats_target import NatsTarget
 from warren.signaling.url import BackendUrl
 
