@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from tests.golden import blob
 from warren import wire
 from warren.aio.given import servers_of
 from warren.envelope import MAX_ENVELOPE, Envelope, EnvelopeError, Sealer
@@ -92,7 +93,7 @@ def message(data: bytes) -> None:
 def candidate(data: bytes) -> None:
     """Candidates inside messages: field 2."""
     with suppress(wire.WireError):
-        found = wire.decode_message(bytes((0x12,)) + _varint(len(data)) + data).candidate
+        found = wire.decode_message(blob(2, data)).candidate
         if found is not None:
             refuse(found, loopback=False)
             again = wire.decode_message(wire.encode_message(Message(candidate=found))).candidate
@@ -207,15 +208,6 @@ def url(data: bytes) -> None:
     with suppress(ValueError):
         relay = TurnUrl.parse(text)
         assert TurnUrl.parse(str(relay)).host == relay.host
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 _SEALER = Sealer(PrivateKey(bytes(31) + b"\1"), random_bytes=bytes)

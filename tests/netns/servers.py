@@ -2,10 +2,9 @@
 
 import json
 import os
-import socket
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -13,6 +12,7 @@ from urllib.parse import quote
 import trustme
 
 from tests.needs import program
+from tests.netns.namespaces import udp
 from tests.server.certificates import issue
 from warren.cli.children import warren_command
 from warren.cli.lab import Lab
@@ -81,27 +81,19 @@ def run_signaling(lab: Lab, host: str, *options: str) -> Iterator[tuple[str, sub
 
 
 @contextmanager
-def run_coturn(lab: Lab, folder: Path, ask: Callable[[], socket.socket]) -> Iterator[tuple[str, ...]]:
-    """Run coturn on both addresses of the internet; gives its URLs.
-
-    Args:
-        ask: makes a socket in the internet's namespace, by which it is asked whether it is there.
-    """
+def run_coturn(lab: Lab, folder: Path) -> Iterator[tuple[str, ...]]:
+    """Run coturn on both addresses of the internet; gives its URLs."""
     listening = [f"--listening-ip={address}" for address in lab.server_addresses]
     files = [f"--pidfile={folder / 'pid'}", f"--db={folder / 'db'}", "--log-file=stdout", "--simple-log"]
     options = ["-n", "--stun-only", "--no-tls", "--no-dtls", "--no-cli", *listening, *files]
     with _server(lab, [program("turnserver") or "turnserver", *options], stderr=subprocess.DEVNULL):
         for address in lab.server_addresses:
-            with ask() as asking:
-                asking.settimeout(0.1)
-                _until_answered(asking, (address, 3478))
+            _until_answered(lab, (address, 3478))
         yield tuple(f"stun:{address}:3478" for address in lab.server_addresses)
 
 
 @contextmanager
-def run_turn(
-    lab: Lab, folder: Path, ask: Callable[[], socket.socket], *options: str, host: str | None = None
-) -> Iterator[Turn]:
+def run_turn(lab: Lab, folder: Path, *options: str, host: str | None = None) -> Iterator[Turn]:
     """Run a coturn that relays on the first address of the internet."""
     host = host or lab.server_addresses[0]
     authority = trustme.CA()
@@ -115,9 +107,7 @@ def run_turn(
     ]  # fmt: skip
     log = folder / "turn.log"
     with log.open("w") as output, _server(lab, command, subprocess.STDOUT, output.fileno()) as process:
-        with ask() as asking:
-            asking.settimeout(0.1)
-            _until_answered(asking, (host, 3478))
+        _until_answered(lab, (host, 3478))
         yield Turn(host, process, log, trust)
 
 
@@ -139,12 +129,12 @@ def _server(
         process.communicate()
 
 
-def _until_answered(asking: socket.socket, server: tuple[str, int]) -> None:
-    for _ in range(100):
-        asking.sendto(stun.server_request(os.urandom(12)), server)
-        try:
-            asking.recv(1500)
-        except TimeoutError:
-            continue
-        return
+def _until_answered(lab: Lab, server: tuple[str, int]) -> None:
+    with udp(lab.internet, lab.server_addresses[0]) as asking:
+        asking.settimeout(0.1)
+        for _ in range(100):
+            asking.sendto(stun.server_request(os.urandom(12)), server)
+            with suppress(TimeoutError):
+                asking.recv(1500)
+                return
     raise AssertionError(f"no STUN answer from {server} in 10 s")

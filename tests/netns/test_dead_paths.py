@@ -4,16 +4,14 @@ Needs root, network namespaces, nft, conntrack and coturn.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from tests.needs import needs
-from tests.netns.namespaces import udp
 from tests.netns.networks import Network, add, nft, run
 from tests.netns.servers import Servers, Turn, run_signaling, run_turn
 from tests.netns.stations import session
@@ -49,18 +47,11 @@ class Cost:
     came: int
 
 
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
-
-
 @pytest.mark.parametrize("left_controls", [True, False], ids=["the left controls", "the right controls"])
 async def test_a_path_that_is_dropped_silently_costs_a_second_at_the_most(
     lab: Lab, left_controls: bool, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    ask = partial(udp, lab.internet, HERE)
-    with run_signaling(lab, HERE) as (url, _), run_turn(lab, tmp_path, ask) as turn:
+    with run_signaling(lab, HERE) as (url, _), run_turn(lab, tmp_path) as turn:
         async with asyncio.TaskGroup() as group:
             tasks = {
                 name: group.create_task(play(lab, url, turn, tmp_path, number, receivers, left_controls))

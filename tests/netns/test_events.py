@@ -2,7 +2,7 @@
 
 import asyncio
 import subprocess
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +12,6 @@ from typing import Final
 import pytest
 
 from tests.needs import needs
-from tests.netns.namespaces import udp
 from tests.netns.networks import Network, add, ip, nft, run
 from tests.netns.servers import Servers, Turn, run_signaling, run_turn
 from tests.netns.stations import Ends, session
@@ -51,7 +50,7 @@ async def relay_restarted(stage: Stage) -> None:
     stage.turn.process.kill()
     stage.turn.process.wait()
     await asyncio.to_thread(wait_until_free, stage.lab, stage.turn.host)
-    again = run_turn(stage.lab, stage.folder, partial(udp, stage.lab.internet, HERE), host=stage.turn.host)
+    again = run_turn(stage.lab, stage.folder, host=stage.turn.host)
     await asyncio.to_thread(stage.stack.enter_context, again)
 
 
@@ -141,23 +140,16 @@ class Cost:
     sent: int
 
 
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
-
-
 async def test_path_is_back_soon_whatever_becomes_of_relays_and_direct_paths(
     lab: Lab, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    ask = partial(udp, lab.internet, HERE)
     folders = {host: tmp_path / host for host in (HERE, THERE)}
     for folder in folders.values():
         folder.mkdir()
     with (
         run_signaling(lab, HERE) as (url, _),
-        run_turn(lab, folders[HERE], ask) as turn,
-        run_turn(lab, folders[THERE], ask, host=THERE) as mortal,
+        run_turn(lab, folders[HERE]) as turn,
+        run_turn(lab, folders[THERE], host=THERE) as mortal,
     ):
         async with asyncio.TaskGroup() as group:
             tasks = {

@@ -16,7 +16,6 @@ from typing import Final
 import pytest
 
 from tests.needs import needs, program
-from tests.netns.namespaces import udp
 from tests.netns.servers import Servers, run_coturn, run_signaling
 from tests.processes import Peer, make_keys, warren
 from warren.cli.lab import Kind, Lab, Site, Uplink
@@ -113,14 +112,8 @@ SCENES: Final[dict[str, tuple[Scene, float]]] = {
 
 
 @pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as lab:
-        yield lab
-
-
-@pytest.fixture
 def stun(lab: Lab, tmp_path: Path) -> Iterator[tuple[str, ...]]:
-    with run_coturn(lab, tmp_path, partial(udp, lab.internet, lab.server_addresses[0])) as urls:
+    with run_coturn(lab, tmp_path) as urls:
         yield urls
 
 

@@ -9,7 +9,6 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +17,6 @@ import pytest
 from tests.needs import needs
 from tests.netns import networks
 from tests.netns.matrix_page import Matrix, Outcome, Pair, page, table
-from tests.netns.namespaces import udp
 from tests.netns.networks import Network
 from tests.netns.servers import Servers, run_coturn, run_signaling, run_turn
 from tests.netns.stations import Ends, Station, station
@@ -122,8 +120,7 @@ def results() -> Iterator[dict[str, Matrix]]:
 
 @pytest.fixture
 def without_relay(lab: Lab, signaling: str, tmp_path: Path) -> Iterator[World]:
-    ask = partial(udp, lab.internet, lab.server_addresses[0])
-    with run_coturn(lab, tmp_path, ask) as stun:
+    with run_coturn(lab, tmp_path) as stun:
         servers = Servers(signaling.replace("[::]", lab.server_addresses[0]), stun)
         yield World(lab, servers, servers)
 
@@ -131,9 +128,8 @@ def without_relay(lab: Lab, signaling: str, tmp_path: Path) -> Iterator[World]:
 @pytest.fixture
 def with_relay(lab: Lab, signaling: str, tmp_path: Path) -> Iterator[World]:
     here, there, ipv6 = *lab.server_addresses, lab.server_ipv6
-    ask = partial(udp, lab.internet, here)
     more = [f"--listening-ip={address}" for address in (there, ipv6)]
-    with run_turn(lab, tmp_path, ask, *more) as turn:
+    with run_turn(lab, tmp_path, *more) as turn:
         stun = tuple(f"stun:{address}" for address in (here, there))
         urls = turn.url("udp"), turn.url("tls")
         by_ipv6 = replace(turn, host=f"[{ipv6}]").url("udp")

@@ -4,13 +4,11 @@ import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.needs import needs
-from tests.netns.namespaces import udp
 from tests.netns.servers import REALM, USER, Servers, Turn, run_signaling, run_turn
 from tests.processes import Event, Peer, make_keys, warren
 from warren.cli.lab import Kind, Lab
@@ -31,7 +29,7 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture
 def turn(lab: Lab, tmp_path: Path) -> Iterator[Turn]:
-    with run_turn(lab, tmp_path, partial(udp, lab.internet, HERE)) as turn:
+    with run_turn(lab, tmp_path) as turn:
         yield turn
 
 
@@ -88,7 +86,7 @@ async def test_the_path_is_relayed_by_what_signaling_gives_to_who_names_no_relay
     shared = ("--use-auth-secret", f"--static-auth-secret={secret.read_text()}")
     given = ("--auth=require", f"--relay=turn:{HERE}:3478", f"--relay-secret={secret}")
     kinds = Kind.SYMMETRIC, Kind.SYMMETRIC
-    with run_turn(lab, tmp_path, partial(udp, lab.internet, HERE), *shared) as turn:
+    with run_turn(lab, tmp_path, *shared) as turn:
         async with two_peers(lab, tmp_path, kinds, (), turn, "-c3", "--interval=0.2", given=given) as (
             _,
             calling,
@@ -116,15 +114,14 @@ async def test_wrong_credentials_are_named_and_end_in_no_hang(lab: Lab, turn: Tu
 
 
 async def test_a_server_that_is_killed_and_restarted_relays_again(lab: Lab, tmp_path: Path) -> None:
-    ask = partial(udp, lab.internet, HERE)
     kinds = Kind.SYMMETRIC, Kind.SYMMETRIC
-    with run_turn(lab, tmp_path, ask) as turn:
+    with run_turn(lab, tmp_path) as turn:
         async with two_peers(lab, tmp_path, kinds, (turn.url(),), turn, "--interval=0.2") as (_, calling):
             await calling.until(lambda event: event["event"] == "ping")
             turn.process.kill()
             turn.process.wait()
             await asyncio.to_thread(wait_until_free, lab)
-            with run_turn(lab, tmp_path, ask):
+            with run_turn(lab, tmp_path):
                 before = calling.of("ping")[-1]["seq"]
                 await calling.until(lambda event: event["event"] == "ping" and event["seq"] > before, 60.0)
 

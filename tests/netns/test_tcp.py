@@ -4,14 +4,13 @@ import asyncio
 import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from tests.needs import needs
-from tests.netns.namespaces import inside, udp
+from tests.netns.namespaces import inside
 from tests.netns.networks import Network, add, losing, nft, run
 from tests.netns.servers import Servers, run_signaling, run_turn
 from tests.netns.stations import Ends, Station, session
@@ -46,10 +45,10 @@ def block_udp(lab: Lab, site: Site) -> None:
 @pytest.mark.parametrize("kind", [Kind.PUBLIC, Kind.SYMMETRIC])
 @pytest.mark.parametrize("smaller_calls", [True, False], ids=["caller controls", "listener controls"])
 async def test_where_udp_is_dropped_the_session_comes_by_tcp(
-    tmp_path: Path, kind: Kind, smaller_calls: bool, record_property: Callable[[str, object], None]
+    lab: Lab, tmp_path: Path, kind: Kind, smaller_calls: bool, record_property: Callable[[str, object], None]
 ) -> None:
     (left_file, left_key), (right_file, right_key) = make_keys(tmp_path, "tcp", smaller_calls)
-    with Lab() as lab, run_signaling(lab, lab.server_addresses[0]) as (url, _):
+    with run_signaling(lab, lab.server_addresses[0]) as (url, _):
         left, right = lab.add_site("left", Kind.PUBLIC), lab.add_site("right", kind)
         block_udp(lab, right)
         options = Servers(url).options
@@ -166,17 +165,15 @@ EVENTS: Final = {
 
 
 async def test_a_path_over_tcp_comes_back_soon_whatever_becomes_of_its_connection(
-    tmp_path: Path, record_property: Callable[[str, object], None]
+    lab: Lab, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    with Lab() as lab, run_signaling(lab, lab.server_addresses[0]) as (url, _):
-        ask = partial(udp, lab.internet, lab.server_addresses[0])
-        with run_turn(lab, tmp_path, ask) as turn:
-            with_relay = Servers(url, turn=(turn.url("tcp"),))
-            async with asyncio.TaskGroup() as group:
-                tasks = {
-                    name: group.create_task(play(lab, number, event, tmp_path, with_relay))
-                    for number, (name, event) in enumerate(EVENTS.items())
-                }
+    with run_signaling(lab, lab.server_addresses[0]) as (url, _), run_turn(lab, tmp_path) as turn:
+        with_relay = Servers(url, turn=(turn.url("tcp"),))
+        async with asyncio.TaskGroup() as group:
+            tasks = {
+                name: group.create_task(play(lab, number, event, tmp_path, with_relay))
+                for number, (name, event) in enumerate(EVENTS.items())
+            }
     gaps = {name: task.result() for name, task in tasks.items()}
     record_property("table", "\n".join(f"{name:<40} gap {gap:6.2f} s" for name, gap in gaps.items()))
     assert not {name: gap for name, gap in gaps.items() if gap > EVENTS[name].gap + MARGIN}
@@ -202,9 +199,9 @@ async def play(lab: Lab, number: int, event: Event, folder: Path, servers: Serve
 
 
 async def test_a_session_over_tcp_lives_on_where_every_fifth_packet_is_lost(
-    tmp_path_factory: pytest.TempPathFactory, record_property: Callable[[str, object], None]
+    lab: Lab, tmp_path_factory: pytest.TempPathFactory, record_property: Callable[[str, object], None]
 ) -> None:
-    with Lab() as lab, run_signaling(lab, lab.server_addresses[0]) as (url, _):
+    with run_signaling(lab, lab.server_addresses[0]) as (url, _):
         folders = [tmp_path_factory.mktemp(f"end{number}") for number in range(AT_ONCE)]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(endure(lab, url, folder)) for folder in folders]
@@ -231,23 +228,21 @@ async def endure(lab: Lab, signaling: str, folder: Path) -> tuple[Station, Stati
 
 
 async def test_from_the_relay_a_session_climbs_to_a_port_that_opens_later(
-    tmp_path: Path, record_property: Callable[[str, object], None]
+    lab: Lab, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    with Lab() as lab, run_signaling(lab, lab.server_addresses[0]) as (url, _):
-        ask = partial(udp, lab.internet, lab.server_addresses[0])
-        with run_turn(lab, tmp_path, ask) as turn:
-            left, right = lab.add_site("left", Kind.PUBLIC), add(lab, "right", Network.BLOCKED)
-            nft(left.namespace, CLOSED.format(peer=right.public_address))
-            servers = Servers(url, turn=(turn.url("tcp"),))
-            async with session(lab, left, right, tmp_path, servers, True) as ends:
-                await ends.path_is(relayed=True, seconds=30.0)
-                ends.say("send", INTERVAL)
-                await ends.flows(300)
-                assert ends.right.of(ends.left, "path")[-1]["relayed"]
-                nft(left.namespace, "delete table ip closed")
-                await ends.path_is(relayed=False, seconds=90.0)
-                await ends.flows(50)
-                (one, other) = await ends.counts()
+    with run_signaling(lab, lab.server_addresses[0]) as (url, _), run_turn(lab, tmp_path) as turn:
+        left, right = lab.add_site("left", Kind.PUBLIC), add(lab, "right", Network.BLOCKED)
+        nft(left.namespace, CLOSED.format(peer=right.public_address))
+        servers = Servers(url, turn=(turn.url("tcp"),))
+        async with session(lab, left, right, tmp_path, servers, True) as ends:
+            await ends.path_is(relayed=True, seconds=30.0)
+            ends.say("send", INTERVAL)
+            await ends.flows(300)
+            assert ends.right.of(ends.left, "path")[-1]["relayed"]
+            nft(left.namespace, "delete table ip closed")
+            await ends.path_is(relayed=False, seconds=90.0)
+            await ends.flows(50)
+            (one, other) = await ends.counts()
     record_property("table", f"gap {max(one['gap'], other['gap']):.2f} s while it climbed")
     assert max(one["gap"], other["gap"]) <= 1.0 + MARGIN
 

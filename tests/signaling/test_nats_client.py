@@ -93,6 +93,13 @@ async def listen(carrier: NatsCarrier) -> None:
         await anext(stream)
 
 
+async def serve(visit: Visit) -> None:
+    """Do what a server does; what is heard since the welcome stays in `lines`."""
+    await visit.welcome()
+    visit.lines.clear()
+    await visit.serve()
+
+
 async def no_nats(visit: Visit) -> None:
     visit.say(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
@@ -191,13 +198,8 @@ async def test_what_it_said_before_it_hung_up_is_the_reason() -> None:
 
 
 async def test_ping_follows_what_it_is_to_confirm() -> None:
-    async def watch(visit: Visit) -> None:
-        await visit.welcome()
-        visit.lines.clear()
-        await visit.serve()
-
     async with (
-        scripted(watch) as (url, visits),
+        scripted(serve) as (url, visits),
         carrier_to(url) as carrier,
         carrier.subscribe(Identity(BOB)),
     ):
@@ -254,12 +256,7 @@ async def test_all_who_wait_for_an_answer_learn_of_the_loss() -> None:
 
 
 async def test_publishers_at_the_same_time_share_a_ping() -> None:
-    async def watch(visit: Visit) -> None:
-        await visit.welcome()
-        visit.lines.clear()
-        await visit.serve()
-
-    async with scripted(watch) as (url, visits), carrier_to(url) as carrier:
+    async with scripted(serve) as (url, visits), carrier_to(url) as carrier:
         await carrier.publish(sealed(ALICE, BOB.public))
         visits[0].lines.clear()
         await asyncio.gather(*(carrier.publish(sealed(ALICE, BOB.public)) for _ in range(50)))
@@ -313,13 +310,8 @@ async def test_server_that_hung_up_is_not_the_first_to_be_dialled_again() -> Non
 
 
 async def test_server_is_told_who_leaves() -> None:
-    async def watch(visit: Visit) -> None:
-        await visit.welcome()
-        visit.lines.clear()
-        await visit.serve()
-
     async with (
-        scripted(watch) as (url, visits),
+        scripted(serve) as (url, visits),
         carrier_to(url) as carrier,
         carrier.subscribe(Identity(ALICE)),
     ):
