@@ -11,7 +11,8 @@ from nats.aio.subscription import Subscription
 from warren.errors import SignalingError
 from warren.signaling.nats_client import NEVER, QuietClient
 from warren.signaling.nats_target import NatsServer, NatsTarget
-from warren.signaling.nats_words import dial_words, harmless, lost_words
+from warren.signaling.nats_words import dial_words, lost_words
+from warren.signaling.system_words import harmless
 
 __all__ = ["Ear", "Line"]
 

@@ -1,17 +1,14 @@
 """What went wrong with a NATS server, in words that say what to do."""
 
-import os
-import re
-import socket
 import ssl
 from typing import Final
 
 from warren.errors import WarrenError
 from warren.signaling.nats_target import NatsServer, NatsTarget
+from warren.signaling.system_words import SILENT, SYSTEM, harmless, system_text
 
-__all__ = ["dial_words", "harmless", "lost_words"]
+__all__ = ["dial_words", "lost_words"]
 
-_SILENT: Final = "it does not answer; check the address and the firewalls between"
 _STRANGE: Final = "something is there that does not speak NATS; check the port"
 _CLOSED: Final = "it closed the connection; its log may say why"
 _WAYS_IN: Final = "user:password@ before the host, ?token=, ?creds=FILE or ?nkey=FILE"
@@ -19,12 +16,7 @@ _WAYS_IN: Final = "user:password@ before the host, ?token=, ?creds=FILE or ?nkey
 # Text of the system, OpenSSL, a server or the client library, and what it means; the first that fits.
 _WORDS: Final = (
     ("connection refused", 'connection refused; is "nats-server" running there?'),
-    ("name or service not known", "its name is not known; check the host in the URL"),
-    ("no address associated", "its name is not known; check the host in the URL"),
-    ("temporary failure in name resolution", "names cannot be resolved; is this machine online?"),
-    ("network is unreachable", "the network is unreachable; is this machine online?"),
-    ("no route to host", "nobody has that address; check the host in the URL"),
-    ("certificate has expired", "its certificate has expired"),
+    *SYSTEM,
     ("mismatch", "its certificate is for another name; use the name that it is for"),
     ("certificate_verify_failed", "its certificate is not trusted; one of your own authority is by ?ca=FILE"),
     ("connection lost", _CLOSED),
@@ -35,7 +27,6 @@ _WORDS: Final = (
     ("expecting info", _STRANGE),
     ("json parse error", _STRANGE),
 )
-_ERRNO: Final = re.compile(r"\[Errno (\d+)\]")
 _OUR_CERTIFICATE: Final = ("bad certificate", "bad_certificate", "unknown_ca")
 _REFUSED: Final = ("authorization violation", "authentication timeout", "authentication expired")
 
@@ -51,17 +42,11 @@ def lost_words(server: NatsServer, error: Exception, said: str) -> str:
     return f"lost NATS server {server}: {_known(text) or harmless(text)}"
 
 
-def harmless(text: str) -> str:
-    """Make text from outside fit for a terminal: one line, no control characters, not long."""
-    shown = "".join(letter if letter.isprintable() else " " for letter in text[:200])
-    return shown.strip() or "no reason given"
-
-
 def _dial_reason(target: NatsTarget, error: Exception) -> str:
     if isinstance(error, WarrenError):
         return str(error)
     if isinstance(error, TimeoutError):
-        return _SILENT
+        return SILENT
     text = _system_text(error)
     low = text.lower()
     if any(sign in low for sign in _REFUSED):
@@ -83,10 +68,6 @@ def _known(text: str) -> str | None:
 def _system_text(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"{error.verify_message} {error.reason}"
-    if isinstance(error, ssl.SSLError | socket.gaierror):
-        return str(error)
     if isinstance(error, OSError):
-        # asyncio puts several attempts into one text and its own words before the system's.
-        numbers = [error.errno] if error.errno else [int(found) for found in _ERRNO.findall(str(error))]
-        return os.strerror(numbers[0]) if numbers else str(error) or "it closed the connection"
+        return system_text(error) or "it closed the connection"
     return str(error)
