@@ -112,7 +112,8 @@ class SystemUdpSocket:
             self._room = 0  # All segments are as long as the first; only the last may be shorter.
             self._batch.append(data)
         else:
-            self.flush()
+            if self._batch:
+                self.flush()
             self._begin(data, size, destination)
 
     def _begin(self, data: bytes, size: int, destination: Address) -> None:
@@ -120,7 +121,7 @@ class SystemUdpSocket:
         self._batch_to = destination
         self._segment = size
         if 0 < size <= self._segment_limit:
-            self._room = min(MAX_SEGMENTS, MAX_BATCH // size) - 1
+            self._room = (MAX_SEGMENTS if size <= MAX_BATCH // MAX_SEGMENTS else MAX_BATCH // size) - 1
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush_soon)

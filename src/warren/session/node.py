@@ -211,12 +211,12 @@ class NodeMachine:
         self, base: Base, source: Address, data: bytes, now: float
     ) -> tuple[SessionMachine, bytes] | None:
         """Take a datagram, unwrapped if relayed; returns whose data it is and the data, None for all else."""
-        if not stun.is_stun(data):
-            session = self._by_source.get((base, source))
-            return (session, data) if session is not None else self._stranger(base, source, data, now)
         if (answers := self._resting.datagram_received(base, source, data, now)) is not None:
             self._outputs += answers
             return None
+        if not stun.is_stun(data):
+            session = self._by_source.get((base, source))
+            return (session, data) if session is not None else self._stranger(base, source, data, now)
         try:
             packet = stun.parse(data)
         except stun.StunError as error:

@@ -15,7 +15,7 @@ from warren.ice.transport import Address, Base, CloseStream, OpenStream, Transmi
 from warren.ice.turn.allocation import Allocation, Phase
 from warren.ice.turn.relay import Relay
 from warren.messages import Candidate, CandidateType, NetworkType, RelayProtocol
-from warren.sansio import Dice
+from warren.sansio import Dice, earliest
 
 __all__ = ["RelayClosed", "RelayOpened", "RelayOutput", "Relays"]
 
@@ -193,8 +193,7 @@ class Relays:
     @property
     def deadline(self) -> float | None:
         """When an allocation has something to do."""
-        times = [allocation.deadline for allocation in self._allocations()]
-        return min((at for at in times if at is not None), default=None)
+        return earliest(*(allocation.deadline for allocation in self._allocations()))
 
     def tick(self, now: float) -> None:
         """Let every allocation do what is due."""
