@@ -46,14 +46,11 @@ class Bases(Mapping[Base, Sender]):
         self._received, self._opened, self._closed = received, opened, closed
         self._sockets: dict[Base, UdpSocket] = {}
         self._seen: set[InterfaceAddress | str] = set()
-        self._senders: dict[Base, Sender] = {}
+        self.senders: dict[Base, Sender] = {}
+        """What sends from each base; only to be read: `lend` and `take_back` change it."""
 
     def __getitem__(self, base: Base) -> Sender:
-        return self._senders[base]
-
-    def sender(self, base: Base) -> Sender | None:
-        """What sends from this base, None where it is gone."""
-        return self._senders.get(base)
+        return self.senders[base]
 
     def __iter__(self) -> Iterator[Base]:
         return iter(self._sockets)
@@ -63,7 +60,7 @@ class Bases(Mapping[Base, Sender]):
 
     def lend(self, base: Base, sender: Sender) -> None:
         """Let data leave from a base that is no socket: a relayed one."""
-        self._senders[base] = sender
+        self.senders[base] = sender
 
     def flush(self, base: Base) -> None:
         """Send now what waits at a socket; other senders let nothing wait."""
@@ -72,7 +69,7 @@ class Bases(Mapping[Base, Sender]):
 
     def take_back(self, base: Base) -> None:
         """Undo `lend`."""
-        self._senders.pop(base, None)
+        self.senders.pop(base, None)
 
     async def open(self) -> None:
         """Bind a socket to every usable address.
@@ -107,7 +104,7 @@ class Bases(Mapping[Base, Sender]):
         addresses = {item.address for item in used}
         for base in [base for base in self._sockets if base.address not in addresses]:
             self._sockets.pop(base).close()
-            del self._senders[base]
+            del self.senders[base]
             self._closed(base)
         bound = {base.address for base in self._sockets}
         for item in used:
@@ -137,7 +134,7 @@ class Bases(Mapping[Base, Sender]):
             return
         base = Base(sock.local[0], sock.local[1], interface=item.interface)
         bases.append(base)
-        self._sockets[base] = self._senders[base] = sock
+        self._sockets[base] = self.senders[base] = sock
         self._opened(base)
 
     async def _bind(self, address: str, received: Received) -> UdpSocket:

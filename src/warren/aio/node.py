@@ -22,9 +22,9 @@ from warren.aio.servers import Servers, server_urls
 from warren.aio.session import Session
 from warren.aio.stats import NodeStats
 from warren.errors import ConfigurationError, SignalingError
-from warren.ice import stun
 from warren.ice.gather import MappingChanged
 from warren.ice.policy import CandidatePolicy
+from warren.ice.stun import is_stun
 from warren.ice.transport import Address, Base, CloseStream, OpenStream, Transmit
 from warren.ice.turn.allocation import Allocation
 from warren.ice.turn.channel import is_channel_data
@@ -80,6 +80,7 @@ class Node:
         self._dice: Dice = dice or SystemDice()
         self._urls = server_urls(self._config)
         self._machine = NodeMachine(ours=key.public, dice=self._dice, config=self._config)
+        self._relays = self._machine.gatherer.relays
         self._sockets = Bases(
             self._network,
             self._config,
@@ -343,19 +344,22 @@ class Node:
 
     def _datagrams_received(self, base: Base, datagrams: Sequence[bytes], source: Address) -> None:
         self._driver.heard += len(datagrams)
-        data_alone = [data for data in datagrams if not stun.is_stun(data)]
-        machine = self._machine.expecting(base, source) if data_alone else None
+        data_alone = [data for data in datagrams if not is_stun(data)]
+        if not data_alone:
+            self._others_received(base, datagrams, source)
+            return
+        machine = self._machine.expecting(base, source)
         session = None if machine is None else self._sessions.get(machine)
         if session is None:
             self._others_received(base, datagrams, source)
             return
         session.datagrams_received(data_alone, self._loop.time())
         if len(data_alone) < len(datagrams):
-            self._others_received(base, list(filter(stun.is_stun, datagrams)), source)
+            self._others_received(base, list(filter(is_stun, datagrams)), source)
 
     def _others_received(self, base: Base, datagrams: Sequence[bytes], source: Address) -> None:
         """Take what no session expects; data by way of a TURN server is unwrapped, and then one may."""
-        relay = self._machine.gatherer.relays.relay_at(base, source)
+        relay = self._relays.relay_at(base, source)
         # Others before data: a check may say whose the data is that was sent right after it.
         others = datagrams if relay is None else [data for data in datagrams if not is_channel_data(data)]
         now = self._loop.time()
@@ -427,7 +431,7 @@ class Node:
     def _transmit(self, base: Base, destination: Address, data: bytes) -> None:
         if base.protocol == "tcp":
             self._connections.write(base, data)
-        elif (sender := self._sockets.sender(base)) is not None:
+        elif (sender := self._sockets.senders.get(base)) is not None:
             sender.send(data, destination)
 
     def _relay_sender(self, allocation: Allocation) -> RelaySender:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 __all__ = [
     "Address",
@@ -40,9 +40,11 @@ class Base:
         return ":" in self.address
 
 
-@dataclass(frozen=True, slots=True)
-class Transmit:
-    """Send one datagram from a base; on a stream write these bytes as they are, all or none of them."""
+class Transmit(NamedTuple):
+    """Send one datagram from a base; on a stream write these bytes as they are, all or none of them.
+
+    A tuple, because one is made for each packet, in half the time of a frozen dataclass.
+    """
 
     base: Base
     destination: Address

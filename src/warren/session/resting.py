@@ -16,39 +16,43 @@ __all__ = ["Resting"]
 class Resting:
     """Finds the path at rest that a packet belongs to, and keeps their time; the sessions sleep meanwhile."""
 
-    __slots__ = ("_by_source", "_moments", "_waiting")
+    __slots__ = ("_by_base", "_moments", "_waiting")
 
     def __init__(self) -> None:
-        self._by_source: dict[tuple[Base, Address], Rest] = {}
+        self._by_base: dict[Base, dict[Address, Rest]] = {}
         self._moments: list[int] = []
         self._waiting: dict[int, list[Rest]] = {}
 
     def __len__(self) -> int:
         """How many are kept, some of them over."""
-        return len(self._by_source)
+        return sum(map(len, self._by_base.values()))
 
     def enter(self, rest: Rest) -> None:
         """A path is at rest from now on; another one between the same two addresses is no more."""
-        key = rest.pair.base, rest.pair.destination
-        before = self._by_source.get(key)
+        by_source = self._by_base.setdefault(rest.pair.base, {})
+        before = by_source.get(rest.pair.destination)
         if before is not None and not before.over:
             before.wake()
-        self._by_source[key] = rest
+        by_source[rest.pair.destination] = rest
         self._enter(rest)
 
     def forget(self, base: Base, source: Address) -> None:
         """Nobody expects packets from there any more."""
-        self._by_source.pop((base, source), None)
+        by_source = self._by_base.get(base, {})
+        by_source.pop(source, None)
+        if not by_source:
+            self._by_base.pop(base, None)
 
     def datagram_received(
         self, base: Base, source: Address, data: bytes, now: float
     ) -> Sequence[Transmit] | None:
         """Take a packet that keeps consent on a path at rest; returns what to send, None if it is none."""
-        rest = self._by_source.get((base, source))
+        by_source = self._by_base.get(base)
+        rest = None if by_source is None else by_source.get(source)
         if rest is None:
             return None
         if rest.over:
-            del self._by_source[base, source]
+            self.forget(base, source)
             return None
         due = rest.due
         answers = rest.datagram_received(data, now)
