@@ -31,8 +31,8 @@ from warren.signaling.backend import CarrierBackend
 
 AT_A_TIME: Final = 64
 LIMIT: Final = 30.0
-REST: Final = 7.0
-"""After the last session is connected, until every one keeps consent and does nothing else."""
+REST: Final = 15.0
+"""After the last session is connected, until every one does nothing but keep consent: two checks each."""
 CONFIG: Final = warren.Config(loopback=True, include_interfaces=("lo",))
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests.session.nodes import THERE, two
 from tests.session.side import ALICE, BOB, A, B
 from warren.ice import stun
+from warren.ice.timing import CONSENT_GRID
 from warren.ice.transport import Address, Base, Transmit
 from warren.session.machine import SessionMachine
 from warren.session.node import NodeMachine, PublishTo
@@ -120,13 +121,13 @@ def test_a_path_that_breaks_at_rest_is_suspect_and_lost_as_soon_as_any() -> None
     began = linked.now
     while linked.a.state is State.COMPLETED:
         linked.run(0.1)
-    assert linked.a.history[-1].time - began <= 6.0 + 2.1 + 5.0
+    assert linked.a.history[-1].time - began <= 6.0 + 2 * (1.0 + CONSENT_GRID) + 5.0
 
 
 def test_a_path_that_is_cut_for_a_moment_goes_on() -> None:
     linked = rested()
     linked.cut = True
-    linked.run(7.5)
+    linked.run(6.5)
     linked.cut = False
     linked.run(5.0)
     assert (linked.a.state, linked.b.state) == (State.COMPLETED, State.COMPLETED)

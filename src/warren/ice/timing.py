@@ -26,7 +26,7 @@ STREAM_HOLD: Final = 0.5
 CONSENT_INTERVAL: Final = (4.0, 6.0)  # RFC 7675, 5.1: 5 s, ±20 %.
 # ours: consent falls due at multiples of this, so that waking up once serves many of thousands of sessions. A
 # power of two, whose multiples are exact.
-CONSENT_GRID: Final = 1 / 8
+CONSENT_GRID: Final = 1 / 4
 CONSENT_TIMEOUT: Final = 5.0  # ours; RFC 7675 allows 30 s.
 # A NAT forgets a UDP mapping after 30 s at the earliest, and should after 2 min (RFC 4787, REQ-5).
 REFRESH: Final = 20.0
