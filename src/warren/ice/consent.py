@@ -95,8 +95,8 @@ class Consent:
         self._lost_at = None
         least, most = CONSENT_INTERVAL
         drawn = now + (most if self._follows else self._dice.uniform(least, most))
-        moment = min(math.ceil(drawn / CONSENT_GRID), math.floor((now + most) / CONSENT_GRID))
-        self.due = self._drawn = moment * CONSENT_GRID
+        moment = math.ceil(drawn / CONSENT_GRID) * CONSENT_GRID
+        self.due = self._drawn = moment if moment <= now + most else moment - CONSENT_GRID
         self._joins_at = now + least
 
     def join(self, now: float, rtt: float) -> bool:

@@ -60,7 +60,7 @@ class Resting:
             return None
         if rest.due != due:
             self._enter(rest)
-        return [Transmit(base, source, answer) for answer in answers]
+        return [Transmit(base, source, answer) for answer in answers] if answers else ()
 
     @property
     def deadline(self) -> float | None:
