@@ -298,6 +298,20 @@ def test_a_check_of_the_peer_does_not_have_a_path_on_trial_nominated() -> None:
     assert not stun.parse(triggered.data).use_candidate
 
 
+def test_it_is_nominated_when_it_has_stood_its_trial_and_not_by_what_the_peer_asks_meanwhile() -> None:
+    rig = Rig()
+    rig.answer(DIRECT, now=0.05)
+    rig.answer(RELAYED, now=0.06)
+    flap(rig, 1.0)
+    at = len(rig.checks)
+    while rig.selected is RELAYED:
+        before = [stun.parse(check.data).use_candidate for check in rig.checks[at:]]
+        rig.request(DIRECT)
+        rig.run(rig.now + 0.1, answering=(DIRECT, RELAYED))
+    after = [stun.parse(check.data).use_candidate for check in rig.checks[at:]]
+    assert (any(before), any(after)) == (False, True)
+
+
 def test_where_nothing_else_answers_there_is_no_trial() -> None:
     rig = Rig()
     rig.answer(DIRECT, now=0.05)
