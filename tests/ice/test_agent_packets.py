@@ -68,6 +68,15 @@ def test_with_the_credentials_an_early_source_is_proved() -> None:
     assert peer.agent.authenticated
 
 
+def test_it_is_known_whose_early_checks_wait_for_credentials() -> None:
+    peer = alone()
+    peer.check(other(), BASE, SOURCE, 0.0)
+    ufrag = other().credentials.ufrag
+    assert (peer.agent.keeps(ufrag), peer.agent.keeps("somebodyelse")) == (True, False)
+    peer.agent.set_remote(other().credentials, 1.0)
+    assert not peer.agent.keeps(ufrag)
+
+
 def test_an_early_source_under_another_ufrag_is_left_alone() -> None:
     peer = alone()
     peer.check(other(), BASE, SOURCE, 0.0, ufrag="somebodyelse")

@@ -23,6 +23,14 @@ def test_a_check_under_another_ufrag_stays() -> None:
     assert early.take("other") == [check()]
 
 
+def test_it_is_known_under_which_ufrags_checks_are_kept() -> None:
+    early = EarlyChecks()
+    early.keep("ufrag", check())
+    assert ("ufrag" in early, "other" in early) == (True, False)
+    early.take("ufrag")
+    assert "ufrag" not in early
+
+
 def test_checks_are_handed_over_once() -> None:
     early = EarlyChecks()
     early.keep("ufrag", check())

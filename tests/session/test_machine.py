@@ -270,6 +270,17 @@ def test_early_check_is_answered_and_gone_on_with_when_the_credentials_come() ->
     assert bob.state() is State.CONNECTED
 
 
+def test_early_check_binds_a_wanted_generation_when_the_credentials_come() -> None:
+    alice, bob = Side().open(), Partner(7)
+    bob.checks(alice, alice.last.credentials)
+    alice.hears(bob.says())
+    bob.answers(alice)
+    assert alice.state() is State.COMPLETED
+    alice.clear()
+    alice.run(1.0)
+    assert {t for _, t in alice.words} == {bob.f}
+
+
 def test_early_check_of_another_than_was_heard_last_is_answered_and_binds_nothing() -> None:
     alice, bob, other = Side().open(), Partner(7), Partner(8)
     alice.hears(bob.says())

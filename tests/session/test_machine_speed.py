@@ -48,6 +48,16 @@ def test_both_at_once_are_connected_after_s_and_2d(s: float, d: float) -> None:
     assert took(started(0.0, 0.0, s=s, d=d).run(5.0)) == pytest.approx(s + 2 * d, abs=1e-9)
 
 
+@pytest.mark.parametrize(("s", "d"), WAYS)
+@pytest.mark.parametrize("part", [0.1, 0.3, 0.5, 0.7, 0.9])
+@pytest.mark.parametrize("first", ["alice", "bob"])
+def test_with_words_under_way_in_both_directions_it_is_s_and_2d_too(
+    s: float, d: float, part: float, first: str
+) -> None:
+    begin = (0.0, part * s) if first == "alice" else (part * s, 0.0)
+    assert took(started(*begin, s=s, d=d).run(5.0)) <= s + 2 * d + 1e-9
+
+
 def test_candidates_that_are_held_back_cost_one_way_between_the_peers() -> None:
     world = started(0.0, APART, s=0.050, d=0.020, config=Config(early_candidates=False))
     assert took(world.run(APART + 5.0)) == pytest.approx(0.160, abs=1e-9)

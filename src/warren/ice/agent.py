@@ -170,6 +170,10 @@ class Agent:
 
     # Packets
 
+    def keeps(self, ufrag: str) -> bool:
+        """Say whether a check of the owner of this ufrag waits for its credentials."""
+        return ufrag in self._early
+
     def verify(self, request: stun.Stun) -> bool:
         """Say whether the request was made with our password."""
         return stun.verify(request, self._side.key)

@@ -32,6 +32,9 @@ class EarlyChecks:
     def __len__(self) -> int:
         return len(self._checks)
 
+    def __contains__(self, ufrag: str) -> bool:
+        return any(key[0] == ufrag for key in self._checks)
+
     def keep(self, ufrag: str, check: EarlyCheck) -> bool:
         """Remember a source, the newest of it; False where the oldest one had to go for it."""
         key = ufrag, check.base, check.source

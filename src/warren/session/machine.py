@@ -270,9 +270,13 @@ class SessionMachine:
                 bound = succession.bound("the peer answered", now)
                 self._rules.shown = said.peer_revision >= bound.revision
             case Verdict.HEARD:
-                _of(roster.open).hear(heard)
+                wanted = _of(roster.open)
+                wanted.hear(heard)
+                if wanted.agent.keeps(heard.credentials.ufrag):
+                    # Rule 5: a check that was kept counts when its credentials come, as one that comes now.
+                    self._admits(wanted, heard.credentials.ufrag, now)
                 if roster.bound is None:
-                    succession.connect(_of(roster.open), "the peer told them", now)
+                    succession.connect(wanted, "the peer told them", now)
             case Verdict.NEWS:
                 bound = _of(roster.bound)
                 bound.hear(heard)

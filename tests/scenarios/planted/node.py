@@ -22,8 +22,8 @@ NODE: Final = (
     Mutant(
         "lost-address-stays-bound",
         BASES,
-        "            del self._senders[base]\n            self._closed(base)\n",
-        "            del self._senders[base]\n",
+        "            del self.senders[base]\n            self._closed(base)\n",
+        "            del self.senders[base]\n",
     ),
     Mutant("closed-session-stays-known", MACHINE, "        del self._sessions[peer]\n", "        pass\n"),
     Mutant(
