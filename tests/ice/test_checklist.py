@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.ice.link import HOST, SRFLX, candidate, host, srflx, stream
+from tests.scenarios.tables import entries
 from warren.ice.candidate import pair_priority, peer_reflexive_priority
 from warren.ice.checklist import Checklist, Pair, PairState
 from warren.ice.transport import Base
@@ -211,6 +212,17 @@ def test_a_succeeded_pair_is_not_checked_again_because_its_candidate_was_replace
     pairs.move(form(pairs), PairState.SUCCEEDED)
     pairs.replace_remote(candidate(HOST, *REMOTE.transport, index=3))
     assert pairs.next_waiting() is None
+
+
+def test_switching_roles_again_and_again_leaves_nothing_behind() -> None:
+    pairs = Checklist(controlling=True)
+    for port in range(1, 11):
+        form(pairs, port)
+    before = entries(pairs)
+    for switch in range(20):
+        pairs.switch_role(controlling=bool(switch % 2))
+    assert entries(pairs) == before
+    assert len(waiting(pairs)) == 10
 
 
 def test_with_the_role_all_priorities_switch() -> None:

@@ -71,6 +71,8 @@ class Peer:
         self.partners: list[Peer] = []
         self.turn: tuple[str, ...] = ()
         """The URLs of TURN servers."""
+        self.villain: PublicKey | None = None
+        """One more that it speaks to; what becomes of that session is no matter."""
         self.address = ""
         """Its IPv4 address now."""
         self.moving = asyncio.Lock()
@@ -131,6 +133,8 @@ class Peer:
         else:
             for partner in self.partners:
                 self.open(partner)
+        if self.villain is not None:
+            self.node.open(self.villain)
 
     async def down(self) -> None:
         """End this life."""

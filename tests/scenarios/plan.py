@@ -6,6 +6,7 @@ from random import Random
 from typing import Final, Literal
 
 from tests.scenarios.hostile import TRICKS
+from tests.scenarios.villain import WILES
 from warren.testing.link import Link
 from warren.testing.nat import NatKind, direct_path_possible
 
@@ -32,6 +33,8 @@ NETWORK: Final = ("cut", "rebind", "readdress", "stun-silent", "move", "uplink")
 TURN: Final = ("turn-restart", "turn-silent")
 SIGNALING: Final = ("server-restart", "client-cut", "deaf", "gap")
 PEERS: Final = ("memory-loss", "crash", "both-crash", "session-restart", "both-restart", "reopen", "leap")
+VILLAINS: Final = 0.05
+"""How many of all worlds have one."""
 CLEAN: Final = Link()
 CONES: Final = (NatKind.PUBLIC, NatKind.FULL_CONE, NatKind.ADDRESS_RESTRICTED, NatKind.PORT_RESTRICTED)
 
@@ -89,6 +92,8 @@ class Plan:
     tricks: tuple[str, ...]
     """What the signaling server does; nothing if it is honest."""
     attacker: bool
+    wiles: tuple[str, ...] = ()
+    """What a peer does that is allowed and means harm; nothing if there is none."""
     troubles: tuple[Trouble, ...]
     span: float
     """When trouble ends, seconds."""
@@ -148,6 +153,8 @@ class Plan:
         lines.append(f"  signaling: {self.signaling_delay * 1000:.0f} ms, {self.signaling}")
         if self.tricks or self.attacker:
             lines.append(f"  hostile: {', '.join(self.tricks)} {'and an attacker' if self.attacker else ''}")
+        if self.wiles:
+            lines.append(f"  a villain: {', '.join(self.wiles)}")
         lines.extend(f"  {one}" for one in self.troubles)
         return "\n".join(lines)
 
@@ -169,6 +176,16 @@ def direct(one: PeerPlan, other: PeerPlan) -> bool:
 
 def draw(seed: int) -> Plan:
     """Draw a plan; the same seed gives the same."""
+    return _with_a_villain(_with_a_relay(seed), Random(f"villain {seed}"))
+
+
+def _with_a_villain(plan: Plan, dice: Random) -> Plan:
+    if dice.random() >= VILLAINS or any(peer.cunicu for peer in plan.peers):
+        return plan
+    return replace(plan, wiles=tuple(dice.sample(WILES, 3)))
+
+
+def _with_a_relay(seed: int) -> Plan:
     drawing = _Drawing(seed)
     plan = drawing.without_udp(drawing.plan())
     # Dice of its own: what a seed decided before there were relays, it decides still.

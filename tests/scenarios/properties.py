@@ -6,6 +6,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tests.scenarios.dealings import Dealings
 from tests.scenarios.peers import Peer, payload
 from tests.scenarios.plan import NETWORK, SIGNALING, Plan
 from tests.scenarios.sessions import Sessions
@@ -28,7 +29,8 @@ ENVELOPES_PER_TEN_SECONDS: Final = 100
 PACKETS_WHILE_WELL: Final = 150
 ENVELOPES_WHILE_WELL: Final = 12
 ENVELOPES_WHILE_REPLAYED: Final = 15
-"""What one peer may send in the seven seconds in which all is well; twice as many packets beside a relay."""
+"""What one peer may send in the seven seconds in which all is well; as many packets more beside a relay, and
+where a villain has left addresses to be checked."""
 
 STEPS: Final = 10_000
 """How often all may come to rest at one and the same moment."""
@@ -78,6 +80,8 @@ class Watch(logging.Handler):
         self.closing = False
         """Whether the world is being taken down: then paths end."""
         self.note: Any = lambda event: None
+        self.villain: PublicKey | None = None
+        self.dealings = Dealings(self.break_)
         self._loop = loop
         self._hostile = hostile_addresses
         self._lives: dict[PublicKey, _Life] = {}
@@ -85,7 +89,8 @@ class Watch(logging.Handler):
         self._authentic: dict[tuple[bytes, bytes], tuple[PublicKey, PublicKey]] = {}
         self._keys: dict[str, PublicKey] = {}
         self.sessions = Sessions(plan, self.break_, self._is_excused)
-        self.traffic = Traffic(self.break_, [peer.name for peer in plan.peers if not peer.cunicu])
+        limited = [peer.name for peer in plan.peers if not peer.cunicu]
+        self.traffic = Traffic(self.break_, limited, harmed=bool(plan.wiles))
         self._published: dict[tuple[PublicKey, PublicKey], deque[float]] = {}
         self._excused: dict[frozenset[PublicKey], float] = {}
         self._data: Counter[tuple[PublicKey, PublicKey]] = Counter()
@@ -149,7 +154,7 @@ class Watch(logging.Handler):
         for peer in peers:
             if peer.node is None:
                 continue
-            for what, size, bound in left_over(peer.node, len(peer.sessions)):
+            for what, size, bound in left_over(peer.node, len(peer.node.sessions)):
                 self.break_("looks back", f"{peer.name} keeps {size} {what}, at most {bound}")
         if self.broken:
             raise self.broken[0]
@@ -165,6 +170,7 @@ class Watch(logging.Handler):
         """A new life of the peer has begun."""
         self._lives[peer.public] = _Life({}, set(), 0, Counter())
         self._keys[peer.name] = peer.public
+        self.dealings.came_up(peer.public)
         self.tell(f"{peer.name} comes up")
 
     def noted(self, peer: Peer, text: str) -> None:
@@ -230,7 +236,7 @@ class Watch(logging.Handler):
                     "talkative", f"{one.name} has published {said} envelopes to {other.name}, all being well"
                 )
             sent = self.traffic.sent[one.name]
-            if sent > PACKETS_WHILE_WELL * (2 if self.plan.turn else 1):
+            if sent > PACKETS_WHILE_WELL * (1 + bool(self.plan.turn) + bool(self.plan.wiles)):
                 self.break_("talkative", f"{one.name} has sent {sent} packets, all being well")
         if self.broken:
             raise self.broken[0]
@@ -264,6 +270,8 @@ class Watch(logging.Handler):
     def said(self, pair: PublicKeyPair, message: Message) -> None:
         """A peer speaks to another one."""
         assert pair.theirs is not None
+        if pair.theirs == self.villain:
+            self.dealings.said(pair.ours, message, self._loop.time())
         self._said.setdefault((pair.ours, pair.theirs), set()).add(message)
         self._lives[pair.ours].said.add(message)
 
@@ -271,6 +279,8 @@ class Watch(logging.Handler):
         """A peer takes a message for authentic, directed to it and new: it must be all of that."""
         sender = pair.theirs
         assert sender is not None
+        if sender == self.villain:
+            return  # It says anything, and more than once.
         own = message in self._said.get((pair.ours, sender), ())
         if own and message.session is None and message not in self._lives[pair.ours].said:
             return  # cunīcu's messages name no ends, and who has lost its memory does not know its own words.
@@ -288,13 +298,14 @@ class Watch(logging.Handler):
         if packet.sender not in self._keys:
             return
         self.traffic.packet(packet)
+        self.dealings.packet(packet)
 
     def published(self, client: SimCarrier, data: bytes) -> None:
         """An envelope leaves a peer."""
         envelope = Envelope.parse(data)
         self._authentic[envelope.nonce, envelope.body] = (envelope.sender, envelope.recipient)
         self.note(data)
-        if envelope.sender == envelope.recipient:
+        if envelope.sender == envelope.recipient or self.villain in (envelope.sender, envelope.recipient):
             return
         self._envelopes[envelope.sender, envelope.recipient] += 1
         self.sessions.spoke(envelope.sender, envelope.recipient, self._loop.time())

@@ -13,6 +13,7 @@ from tests.scenarios.hostile import Attacker, HostileServer
 from tests.scenarios.peers import Peer
 from tests.scenarios.plan import PeerPlan, Plan, Trouble, direct, draw, reachable
 from tests.scenarios.properties import Violation, Watch
+from tests.scenarios.villain import VILLAIN, Villain
 from warren.ice.transport import Address
 from warren.keys import PrivateKey
 from warren.testing.clock import VirtualLoop, run
@@ -95,6 +96,7 @@ class World:
             if self.turn is not None:
                 peer.turn = (self.turn.url("ann", plan.turn),)
             peer.partners = [other for other in self.peers if other is not peer]
+        self.villain = self._villain() if plan.wiles else None
         self._observe()
 
     def _stun_server(self, number: int) -> Address:
@@ -123,6 +125,17 @@ class World:
         peer.signaling = Link(delay=self.plan.signaling_delay / 2)
         peer.address = address
         return peer
+
+    def _villain(self) -> Villain:
+        dice = Random(f"villain of {self.plan.seed}")
+        host = self.network.host("villain", VILLAIN)
+        carrier = self.server.client("villain", Link(delay=self.plan.signaling_delay / 2))
+        villain = Villain(host, carrier, PrivateKey(dice.randbytes(32)), self.plan.wiles, dice)
+        villain.targets = [peer.public for peer in self.peers]
+        self.watch.villain = villain.public
+        for peer in self.peers:
+            peer.villain = villain.public
+        return villain
 
     def _router(self, plan: PeerPlan) -> SimRouter:
         if plan.lan not in self.routers:
@@ -158,8 +171,9 @@ class World:
             self.network.watch = watch
 
     def _subscribed(self, client: SimCarrier) -> None:
-        peer = next(peer for peer in self.peers if peer.name == client.name)
-        self.watch.subscribed(peer)
+        for peer in self.peers:
+            if peer.name == client.name:
+                self.watch.subscribed(peer)
 
     # Life
 
@@ -169,6 +183,8 @@ class World:
         self.loop.before_jump = lambda: self.watch.step(self.peers)
         if self.turn is not None:
             await self.turn.listen()
+        if self.villain is not None:
+            await self.villain.begin()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._trouble())
@@ -176,6 +192,8 @@ class World:
                     group.create_task(self._start(peer))
             self._calm_down()
             await self._settle()
+            if self.villain is not None:
+                self.villain.stop()
             await self._hold()
             if self.plan.quiet and self.turn is not None:
                 await let_die(self.plan, self.peers, self.network, self.watch)
@@ -187,6 +205,8 @@ class World:
             self.server.stop()
             if self.attacker is not None:
                 self.attacker.stop()
+            if self.villain is not None:
+                await self.villain.aclose()
             for peer in self.peers:
                 await peer.down()
         await self._end()

@@ -246,6 +246,8 @@ class Checklist:
     def switch_role(self, *, controlling: bool) -> None:
         """Compute every priority anew: they depend on the role (RFC 8445, 7.3.1.1)."""
         self._controlling = controlling
+        # Built anew, since what no longer counts in it would stay: a peer may have us switch with each check.
+        self._waiting.clear()
         for pair in self._pairs.values():
             pair.nomination, pair.plain_check, pair.asked = -1, None, None
             self._reprioritise(pair)

@@ -8,7 +8,8 @@ from tests.scenarios.planted.mutant import Mutant, StaleMutantError
 from tests.scenarios.planted.node import NODE
 from tests.scenarios.planted.session import SESSION
 from tests.scenarios.planted.signaling import SIGNALING
+from tests.scenarios.planted.villain import VILLAIN
 
 __all__ = ["MUTANTS", "Mutant", "StaleMutantError"]
 
-MUTANTS: Final[tuple[Mutant, ...]] = (*SESSION, *CUNICU, *ICE, *SIGNALING, *NODE)
+MUTANTS: Final[tuple[Mutant, ...]] = (*SESSION, *CUNICU, *ICE, *SIGNALING, *NODE, *VILLAIN)
