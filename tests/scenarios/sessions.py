@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from tests.scenarios.peers import Peer
-from tests.scenarios.plan import Plan, reachable
+from tests.scenarios.plan import Plan, direct, reachable
 from warren import Session, State, StateChanged
 from warren.keys import PublicKey
 from warren.session.state import MOVES
@@ -39,6 +39,12 @@ SLOW: Final = 0.125
 SLOW_SYMMETRIC: Final = 0.25
 """What a quiet world may add to 2s + 2d: a round trip to a STUN server; the first check through a symmetric
 NAT is lost now and then."""
+
+RELAYING: Final = 4
+"""Round trips to a relay before a check may cross it: a connection, two for an allocation, a permission."""
+
+SHARED: Final = 0.5
+"""How long the pairs of one villain, 100 at the most, hold up ours in the bucket of all first checks."""
 
 
 class Sessions:
@@ -160,5 +166,9 @@ class Sessions:
             return
         best = max(one.start, other.start) + 2 * (plan.signaling_delay + one.delay + other.delay)
         slow = SLOW_SYMMETRIC if NatKind.SYMMETRIC in (one.nat, other.nat) else SLOW
+        if not direct(one, other):
+            slow += RELAYING * 2 * max(one.delay, other.delay)
+        if plan.wiles:
+            slow += SHARED
         if at > best + slow:
             self._broken("speed", f"{peer.name} is connected {at - best:.3f} s later than it could be")
