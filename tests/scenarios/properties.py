@@ -246,12 +246,14 @@ class Watch(logging.Handler):
         self.traffic.usernames = set()
         self._listening_since = self._loop.time()
 
-    def end_listening(self) -> None:
+    def end_listening(self, peers: list[Peer]) -> None:
         """Both sides were in the same generation: each asked the one that asked it."""
         usernames = self.traffic.usernames or set()
         if self._changed_at > self._listening_since - GRACE:
             return  # One that was replaced still asks for a while.
-        if not all(peer.udp for peer in self.plan.peers):
+        paths = [session.path for peer in peers for session in peer.sessions.values()]
+        streams = any(path is not None and path.local.network.is_tcp for path in paths)
+        if streams or not all(peer.udp for peer in self.plan.peers):
             return  # What passes in streams is not seen here.
         for asked, asking in usernames:
             if (asking, asked) not in usernames:

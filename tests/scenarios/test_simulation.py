@@ -16,6 +16,7 @@ FOUND = {
     2793: "a check that came before its credentials bound nothing when they came",
     5395: "the way to a relay over TCP was not counted in the time that a connection may take",
     5514: "nor was what the pairs of a villain take of the bucket of first checks",
+    5417: "checks were looked for beside a path over TCP",
 }
 """Seeds beyond those that have broken a property, and by what."""
 

@@ -403,7 +403,7 @@ class World:
         await asyncio.sleep(1.0)
         # What a relay passes on is wrapped, and who cannot be reached does not answer.
         if all(direct(one.plan, other.plan) for one, other in permutations(self.peers, 2)):
-            self.watch.end_listening()
+            self.watch.end_listening(self.peers)
         self.watch.look_back(self.peers)
 
     async def _send_all(self, pairs: list[tuple[Peer, Peer]], times: int) -> None:
